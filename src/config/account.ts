@@ -1,0 +1,27 @@
+/** One account's settings, resolved and checked: what the rest of the plugin is given. */
+
+export interface ExecPolicy {
+  readonly enabled: boolean;
+  readonly allowedCommands: readonly string[];
+}
+
+/** A resolved account. Times are milliseconds. */
+export interface AccountConfig {
+  readonly accountId: string;
+  readonly enabled: boolean;
+  /** Without trailing slash. */
+  readonly baseUrl: string;
+  /** Bare UUID; empty when not configured. */
+  readonly commandTopicId: string;
+  readonly resultTopicId: string;
+  readonly agentId: string;
+  readonly pollIntervalMs: number;
+  readonly maxConcurrency: number;
+  readonly subagentTimeoutMs: number;
+  readonly maxAttempts: number;
+  readonly startFrom: "latest" | "earliest";
+  readonly excludeOwnEvents: boolean;
+  readonly execPolicy: ExecPolicy;
+  /** What is wrong, one plain sentence a problem, each naming its key; empty when the account can start. */
+  readonly problems: readonly string[];
+}
