@@ -1,0 +1,66 @@
+/** The seam between delivery and the host: what a turn is asked, and how it can end. Host-agnostic. */
+
+/** An attachment as a request names it; ids and names are unchecked text from the topic. */
+export interface RequestedAttachment {
+  readonly name?: string;
+  readonly objectId?: string;
+  readonly contentType?: string;
+  readonly downloadUrl?: string;
+}
+
+/** One command, taken from an event that is already safe on disk. */
+export interface Command {
+  /** Stable id: lowercase hex, derived from (topic, event id). Safe in paths, addresses and keys. */
+  readonly commandId: string;
+  readonly topicId: string;
+  readonly eventId: string;
+  readonly requestId: string;
+  readonly conversationKey: string;
+  /** Script id of the producer where the service tells it. */
+  readonly producer?: string;
+  readonly message: string;
+  readonly attachments: readonly RequestedAttachment[];
+  /** The event's type: decides the reply's dialect (`composer.*` is answered in kind). */
+  readonly eventType: string;
+  readonly correlationId?: string;
+  readonly hops: number;
+  readonly traceId: string;
+  /** ISO-8601, from the event. */
+  readonly storedAt?: string;
+}
+
+/** One attempt at a command. */
+export interface TurnRequest {
+  readonly command: Command;
+  /** 1-based, already counted on disk. */
+  readonly attempt: number;
+  /**
+   * Where the host sends whatever it has to say of this attempt: `cmd:<commandId>~<attempt>`. Unique per attempt,
+   * because the host swallows a re-dispatch that re-uses message id and address (SDK spec, section 17.2).
+   */
+  readonly address: string;
+  readonly timeoutMs: number;
+}
+
+/** How an attempt ended. Only `not-started` and `swallowed` leave the attempt uncounted. */
+export type TurnResult =
+  /** The agent answered. `failed`: the host reported an error in place of an answer; `text` is the host's words, unfit for strangers. */
+  | { readonly kind: "replied"; readonly text: string; readonly media: readonly string[] }
+  | { readonly kind: "failed"; readonly reason: string }
+  /** The run completed without a visible answer. */
+  | { readonly kind: "silent" }
+  | { readonly kind: "timeout" }
+  /** The host took the message into another run and will answer through the address. */
+  | { readonly kind: "deferred" }
+  /** The host has seen this attempt before and did not run it. */
+  | { readonly kind: "swallowed" }
+  /** The host does not take work just now; nothing ran. */
+  | { readonly kind: "not-started"; readonly reason: "draining" | "starting" | "capacity" | "aborted" };
+
+/** Runs turns. Implemented over the host's inbound pipeline, and by fakes in tests. */
+export interface TurnRunner {
+  /** Resolves when the run and its deliveries are over. Rejects only on a fault that counts as a failed attempt. */
+  run(request: TurnRequest, signal: AbortSignal): Promise<TurnResult>;
+  /** After a restart: whether the host itself is still going to answer this attempt. */
+  owner(request: TurnRequest): Promise<"host" | "nobody" | "unknown">;
+}
