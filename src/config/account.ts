@@ -8,10 +8,11 @@ export interface ExecPolicy {
 /** A resolved account. Times are milliseconds. */
 export interface AccountConfig {
   readonly accountId: string;
+  readonly name?: string;
   readonly enabled: boolean;
   /** Without trailing slash. */
   readonly baseUrl: string;
-  /** Bare UUID; empty when not configured. */
+  /** Bare lowercase UUID; empty when not configured. */
   readonly commandTopicId: string;
   readonly resultTopicId: string;
   readonly agentId: string;
@@ -19,6 +20,8 @@ export interface AccountConfig {
   readonly maxConcurrency: number;
   readonly subagentTimeoutMs: number;
   readonly maxAttempts: number;
+  /** How long an unsent reply is retried before it becomes a dead letter. */
+  readonly replyMaxAgeMs: number;
   readonly startFrom: "latest" | "earliest";
   readonly excludeOwnEvents: boolean;
   readonly execPolicy: ExecPolicy;

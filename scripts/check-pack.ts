@@ -1,0 +1,34 @@
+/** Checks what `npm pack` would publish: built JavaScript with its types, manifest, skills, README; nothing else; small. */
+
+import { spawnSync } from "node:child_process";
+import path from "node:path";
+
+const PACKED_MAX_BYTES = 300 * 1024;
+const ALLOWED = /^(dist\/.+\.(js|d\.ts)|skills\/.+|openclaw\.plugin\.json|package\.json|README\.md|LICENSE)$/;
+const REQUIRED = [
+  "dist/index.js",
+  "dist/index.d.ts",
+  "dist/setup-entry.js",
+  "dist/journal/worker.js",
+  "openclaw.plugin.json",
+];
+
+interface Packed {
+  readonly size: number;
+  readonly files: readonly { readonly path: string }[];
+}
+
+const root = path.resolve(import.meta.dirname, "..");
+const done = spawnSync("npm", ["pack", "--dry-run", "--json"], { cwd: root, encoding: "utf8", timeout: 120_000 });
+const reported = JSON.parse(done.stdout) as readonly Packed[] | Readonly<Record<string, Packed>>;
+const packed = Object.values(reported)[0] as Packed;
+const names = packed.files.map((file) => file.path);
+
+const faults = [
+  ...names.filter((name) => !ALLOWED.test(name)).map((name) => `${name} must not be published`),
+  ...REQUIRED.filter((name) => !names.includes(name)).map((name) => `${name} is missing`),
+  ...(packed.size > PACKED_MAX_BYTES ? [`${packed.size} bytes packed; at most ${PACKED_MAX_BYTES}`] : []),
+];
+console.log(`${names.length} files, ${packed.size} bytes packed`);
+for (const fault of faults) console.log(fault);
+process.exit(faults.length > 0 ? 1 : 0);

@@ -1,0 +1,17 @@
+/** The plugin's entry: registration, no logic. */
+
+import { defineChannelPluginEntry } from "openclaw/plugin-sdk/channel-core";
+import type { OpenClawPluginDefinition } from "openclaw/plugin-sdk/core";
+import { agentruxChannel } from "./host/channel.ts";
+import { setRuntime } from "./host/runtime.ts";
+import { PLUGIN_ID } from "./ids.ts";
+
+const entry: OpenClawPluginDefinition = defineChannelPluginEntry({
+  id: PLUGIN_ID,
+  name: "AgenTrux",
+  description: "Agents work for each other over AgenTrux topics.",
+  plugin: agentruxChannel,
+  setRuntime,
+});
+
+export default entry;
