@@ -1,0 +1,151 @@
+import { execFileSync } from "node:child_process";
+import { chmod, mkdir, readFile, rm, rmdir, symlink, writeFile } from "node:fs/promises";
+import { describe, expect, it } from "vitest";
+import type { AccountPaths } from "../../src/credentials/home.ts";
+import type { StoredCredentials } from "../../src/credentials/schema.ts";
+import { loadCredentials, prepareSave } from "../../src/credentials/store.ts";
+import { isAgentruxError } from "../../src/errors.ts";
+import { modeOf, namesIn, temporaryAccount } from "./support.ts";
+
+const now = () => new Date(2026, 3, 8, 13, 45, 23);
+const credentials: StoredCredentials = {
+  generation: "a",
+  baseUrl: "https://x.org",
+  clientId: "scr_1",
+  clientSecret: "very-secret",
+  scriptId: "scr_1",
+};
+
+async function save(paths: AccountPaths) {
+  return await (await prepareSave(paths, now)).commit(credentials);
+}
+
+describe("loadCredentials", () => {
+  it("tells missing from malformed, and names the fault without a value", async () => {
+    const paths = await temporaryAccount();
+    expect(await loadCredentials(paths)).toEqual({ kind: "missing", findings: [] });
+    await mkdir(paths.dir, { recursive: true, mode: 0o700 });
+    await writeFile(paths.credentials, '{"clientSecret":"very-secret"}', { mode: 0o600 });
+    const loaded = await loadCredentials(paths);
+    expect(loaded.kind).toBe("malformed");
+    expect(loaded).toMatchObject({ reason: expect.stringContaining("script_id is missing") });
+    expect(JSON.stringify(loaded)).not.toContain("very-secret");
+  });
+
+  it("repairs a folder and a file that are open to others, and says so", async () => {
+    const paths = await temporaryAccount();
+    await save(paths);
+    await chmod(paths.dir, 0o755);
+    await chmod(paths.credentials, 0o644);
+    const loaded = await loadCredentials(paths);
+    expect(loaded.kind).toBe("ok");
+    expect(loaded.findings.map((finding) => [finding.path, finding.kind])).toEqual([
+      [paths.dir, "repaired"],
+      [paths.credentials, "repaired"],
+    ]);
+    expect([await modeOf(paths.dir), await modeOf(paths.credentials)]).toEqual(["700", "600"]);
+    expect((await loadCredentials(paths)).findings).toEqual([]);
+  });
+
+  it("calls a directory and an endless device malformed, and is not hung by a pipe", async () => {
+    const paths = await temporaryAccount();
+    await mkdir(paths.credentials, { recursive: true });
+    expect(await loadCredentials(paths)).toMatchObject({ kind: "malformed" });
+    await rmdir(paths.credentials);
+    await symlink("/dev/zero", paths.credentials);
+    expect(await loadCredentials(paths)).toMatchObject({ kind: "malformed" });
+    await rm(paths.credentials);
+    execFileSync("mkfifo", [paths.credentials]);
+    expect(await loadCredentials(paths)).toMatchObject({ kind: "malformed" });
+  });
+});
+
+describe("prepareSave", () => {
+  it("writes 0600 in 0700 folders, leaves nothing else, and replaces what was there", async () => {
+    const paths = await temporaryAccount("work");
+    expect(await save(paths)).toEqual({ kind: "saved", findings: [] });
+    expect([await modeOf(paths.base), await modeOf(paths.dir), await modeOf(paths.credentials)]).toEqual([
+      "700",
+      "700",
+      "600",
+    ]);
+    expect(await namesIn(paths.dir)).toEqual(["credentials.json"]);
+    expect(await loadCredentials(paths)).toMatchObject({ kind: "ok", credentials });
+    const second = await (await prepareSave(paths, now)).commit({ ...credentials, clientSecret: "other" });
+    expect(second.kind).toBe("saved");
+    expect(await namesIn(paths.dir)).toEqual(["credentials.json"]);
+  });
+
+  it("leaves nothing behind when discarded", async () => {
+    const paths = await temporaryAccount();
+    await (await prepareSave(paths, now)).discard();
+    expect(await namesIn(paths.dir)).toEqual([]);
+  });
+
+  it("fails beforehand where the target is a directory or the folder a file", async () => {
+    const paths = await temporaryAccount();
+    await mkdir(paths.credentials, { recursive: true });
+    const isDisk = (error: unknown) => isAgentruxError(error, "disk") && error.retryable;
+    await expect(prepareSave(paths, now)).rejects.toSatisfy(isDisk);
+    expect(await namesIn(paths.dir)).toEqual(["credentials.json"]);
+    await rm(paths.base, { recursive: true });
+    await writeFile(paths.base, "in the way");
+    await expect(prepareSave(paths, now)).rejects.toSatisfy(isDisk);
+  });
+
+  it("keeps a malformed file under another name instead of destroying it", async () => {
+    const paths = await temporaryAccount();
+    await mkdir(paths.dir, { recursive: true });
+    await writeFile(paths.credentials, "{typed by hand", { mode: 0o600 });
+    const result = await save(paths);
+    expect(result).toMatchObject({ kind: "saved", findings: [{ kind: "set-aside" }] });
+    const kept = `${paths.credentials}.malformed-20260408-134523`;
+    expect(await readFile(kept, "utf8")).toBe("{typed by hand");
+  });
+
+  it("keeps the secret when the commit fails after all: in memory, in an emergency file, and by retrying", async () => {
+    const paths = await temporaryAccount();
+    const prepared = await prepareSave(paths, now);
+    await mkdir(paths.credentials);
+    const result = await prepared.commit(credentials);
+    const emergency = `${paths.credentials}.recovered-20260408-134523`;
+    if (result.kind !== "unsaved") throw new Error("the commit cannot have worked");
+    expect(result.emergencyFile).toBe(emergency);
+    expect(result.cause.message).not.toContain("very-secret");
+    expect(await modeOf(emergency)).toBe("600");
+    expect(await namesIn(paths.dir)).toEqual(["credentials.json", "credentials.json.recovered-20260408-134523"]);
+
+    expect(await loadCredentials(paths)).toMatchObject({ kind: "ok", credentials, findings: [{ kind: "recovered" }] });
+    await expect(result.retry()).rejects.toSatisfy((error) => isAgentruxError(error, "disk"));
+    await rmdir(paths.credentials);
+    await result.retry();
+    expect(await namesIn(paths.dir)).toEqual(["credentials.json"]);
+    expect(await modeOf(paths.credentials)).toBe("600");
+    expect(await loadCredentials(paths)).toEqual({ kind: "ok", credentials, findings: [] });
+  });
+
+  it("takes up an emergency file after a restart, once", async () => {
+    const paths = await temporaryAccount();
+    const prepared = await prepareSave(paths, now);
+    await mkdir(paths.credentials);
+    await prepared.commit(credentials);
+    await rmdir(paths.credentials);
+    expect(await loadCredentials(paths)).toMatchObject({ kind: "ok", credentials, findings: [{ kind: "recovered" }] });
+    expect(await namesIn(paths.dir)).toEqual(["credentials.json"]);
+    // Deleting credentials.json is how a person asks for re-activation: nothing may bring it back.
+    await rm(paths.credentials);
+    expect((await loadCredentials(paths)).kind).toBe("missing");
+  });
+
+  it("does not let a late retry overwrite newer credentials", async () => {
+    const paths = await temporaryAccount();
+    const prepared = await prepareSave(paths, now);
+    await mkdir(paths.credentials);
+    const result = await prepared.commit(credentials);
+    await rmdir(paths.credentials);
+    await (await prepareSave(paths, now)).commit({ ...credentials, clientSecret: "newer" });
+    if (result.kind === "unsaved") await result.retry();
+    expect(await loadCredentials(paths)).toMatchObject({ kind: "ok", credentials: { clientSecret: "newer" } });
+    expect(await namesIn(paths.dir)).toEqual(["credentials.json"]);
+  });
+});
