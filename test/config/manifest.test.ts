@@ -1,0 +1,75 @@
+/** The manifest validates before the plugin's code loads, so its schema and ours must say the same. */
+
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { accountKeys, DEFAULTS } from "../../src/config/schema.ts";
+import { CHANNEL_ID, PLUGIN_ID } from "../../src/ids.ts";
+
+interface JsonSchema {
+  readonly type?: string;
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly additionalProperties?: boolean | JsonSchema;
+  readonly required?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly pattern?: string;
+  readonly enum?: readonly string[];
+  readonly default?: unknown;
+}
+
+const root = path.resolve(import.meta.dirname, "../..");
+const read = (name: string): unknown => JSON.parse(readFileSync(path.join(root, name), "utf8"));
+const manifest = read("openclaw.plugin.json") as {
+  id: string;
+  version: string;
+  channels: string[];
+  configSchema: JsonSchema;
+  uiHints: Record<string, { label: string }>;
+  channelConfigs: Record<string, { schema: JsonSchema; uiHints: Record<string, unknown> }>;
+};
+const pkg = read("package.json") as { version: string; openclaw: { channel: { id: string } } };
+const channel = manifest.channelConfigs[CHANNEL_ID];
+const account = channel?.schema.properties?.["accounts"]?.additionalProperties as JsonSchema;
+
+describe("manifest", () => {
+  it("carries the ids and the version of the package", () => {
+    expect(manifest.id).toBe(PLUGIN_ID);
+    expect(manifest.channels).toEqual([CHANNEL_ID]);
+    expect(pkg.openclaw.channel.id).toBe(CHANNEL_ID);
+    expect(manifest.version).toBe(pkg.version);
+  });
+
+  it.each([
+    ["the plugin's entry", () => manifest.configSchema],
+    ["the channel", () => channel?.schema as JsonSchema],
+    ["an account", () => account],
+  ])("accepts every key of ours at %s, and none of them is required", (_where, schemaOf) => {
+    const schema = schemaOf();
+    expect(schema.additionalProperties).toBe(false);
+    expect(schema.required).toBeUndefined();
+    expect(Object.keys(schema.properties ?? {})).toEqual(expect.arrayContaining(Object.keys(accountKeys)));
+  });
+
+  it("knows no key of an account that the code does not read", () => {
+    expect(Object.keys(account.properties ?? {}).toSorted()).toEqual(Object.keys(accountKeys).toSorted());
+    expect(Object.keys(manifest.configSchema.properties ?? {}).toSorted()).toEqual(Object.keys(accountKeys).toSorted());
+  });
+
+  it.each(Object.keys(accountKeys) as (keyof typeof accountKeys)[])("has the range of %s", (key) => {
+    const ours = z.toJSONSchema(accountKeys[key], { io: "input", unrepresentable: "any" }) as JsonSchema;
+    const theirs = manifest.configSchema.properties?.[key] as JsonSchema;
+    expect(theirs.type).toBe(ours.type);
+    expect(theirs.minimum).toBe(ours.minimum);
+    expect(theirs.maximum).toBe(ours.maximum);
+    expect(theirs.enum).toEqual(ours.enum);
+    expect(Object.keys(theirs.properties ?? {})).toEqual(Object.keys(ours.properties ?? {}));
+    if (key in DEFAULTS) expect(theirs.default).toBe(DEFAULTS[key as keyof typeof DEFAULTS]);
+  });
+
+  it("names every key for the Control UI, but for the two that explain themselves", () => {
+    const labelled = Object.keys(manifest.uiHints);
+    expect(Object.keys(accountKeys).filter((key) => !labelled.includes(key))).toEqual(["enabled", "name"]);
+  });
+});
