@@ -1,0 +1,130 @@
+/** What can be set on a hub, its defaults, and the check that the values make sense. */
+import { HubError } from "./errors.ts";
+
+export interface HubLimits {
+  /** Whole request body on the data plane. */
+  readonly maxBodyBytes: number;
+  /** Inline payload in generation A. */
+  readonly maxInlinePayloadABytes: number;
+  /** Inline payload in generation B (wire spec B7). */
+  readonly maxInlinePayloadBBytes: number;
+  readonly maxBatchEvents: number;
+  /** Request line and headers together; beyond it 431. */
+  readonly maxHeaderBytes: number;
+  /** `/auth/token` and `/oauth/token`, per script. */
+  readonly tokensPerHour: number;
+  /** `/auth/refresh`, per script. */
+  readonly refreshesPerHour: number;
+  /** Unauthenticated credential and code attempts, per remote address. */
+  readonly authAttemptsPerMinute: number;
+  /** Data-plane requests, per credential; bursts of twice that pass. */
+  readonly requestsPerSecond: number;
+  /** A stream listener with more than this unsent is cut off. */
+  readonly maxStreamPendingBytes: number;
+  readonly maxStreams: number;
+  /** One payload object. */
+  readonly maxObjectBytes: number;
+}
+
+export interface HubTtls {
+  readonly accessTokenAMs: number;
+  readonly accessTokenBMs: number;
+  readonly refreshTokenMs: number;
+  readonly clientSecretMs: number;
+  readonly idempotencyKeyMs: number;
+  /** Signed upload URLs of payload objects. */
+  readonly uploadUrlMs: number;
+  /** Signed download URLs of payload objects. */
+  readonly downloadUrlMs: number;
+  /** Generation B objects that no published event names are removed after this. */
+  readonly unreferencedObjectMs: number;
+}
+
+export interface HubConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly limits: HubLimits;
+  readonly ttls: HubTtls;
+  readonly streamKeepAliveMs: number;
+  readonly retentionSweepMs: number;
+  readonly defaultRetentionS: number;
+  /** Believe `X-Forwarded-For` for rate limits: only behind a proxy that sets it. */
+  readonly trustForwardedFor: boolean;
+  /** Base of the URLs the hub hands out, when it is reached by another name than the one it listens on. */
+  readonly publicUrl: string | undefined;
+}
+
+export interface HubConfigInput {
+  readonly host?: string;
+  readonly port?: number;
+  readonly limits?: Partial<HubLimits>;
+  readonly ttls?: Partial<HubTtls>;
+  readonly streamKeepAliveMs?: number;
+  readonly retentionSweepMs?: number;
+  readonly defaultRetentionS?: number;
+  readonly trustForwardedFor?: boolean;
+  readonly publicUrl?: string;
+}
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const MIB = 1024 * 1024;
+
+export const DEFAULT_LIMITS: HubLimits = {
+  // A batch may carry more than one event, but no single request may make the hub hold more than this.
+  maxBodyBytes: 16 * MIB,
+  maxInlinePayloadABytes: 10 * MIB,
+  maxInlinePayloadBBytes: 256 * 1024,
+  maxBatchEvents: 1000,
+  maxHeaderBytes: 16 * 1024,
+  tokensPerHour: 60,
+  refreshesPerHour: 120,
+  authAttemptsPerMinute: 120,
+  requestsPerSecond: 20_000,
+  maxStreamPendingBytes: 64 * 1024,
+  maxStreams: 50_000,
+  maxObjectBytes: 1024 * MIB,
+};
+
+export const DEFAULT_TTLS: HubTtls = {
+  accessTokenAMs: HOUR_MS,
+  accessTokenBMs: 600_000,
+  refreshTokenMs: DAY_MS,
+  clientSecretMs: 90 * DAY_MS,
+  idempotencyKeyMs: 8 * DAY_MS,
+  uploadUrlMs: HOUR_MS,
+  downloadUrlMs: HOUR_MS,
+  unreferencedObjectMs: DAY_MS,
+};
+
+/**
+ * Fills in the defaults.
+ * @throws HubError CONFIG naming the setting that is out of range
+ */
+export function resolveConfig(input: HubConfigInput): HubConfig {
+  const config: HubConfig = {
+    host: input.host ?? "127.0.0.1",
+    port: input.port ?? 8787,
+    limits: { ...DEFAULT_LIMITS, ...input.limits },
+    ttls: { ...DEFAULT_TTLS, ...input.ttls },
+    streamKeepAliveMs: input.streamKeepAliveMs ?? 30_000,
+    retentionSweepMs: input.retentionSweepMs ?? 30_000,
+    defaultRetentionS: input.defaultRetentionS ?? 30 * 24 * 3600,
+    trustForwardedFor: input.trustForwardedFor ?? false,
+    publicUrl: input.publicUrl?.replace(/\/+$/, ""),
+  };
+  if (!Number.isInteger(config.port) || config.port < 0 || config.port > 65_535) {
+    throw new HubError("CONFIG", `port must be a whole number from 0 to 65535, not ${config.port}`);
+  }
+  const positive: Record<string, number> = {
+    ...config.limits,
+    ...config.ttls,
+    streamKeepAliveMs: config.streamKeepAliveMs,
+    retentionSweepMs: config.retentionSweepMs,
+    defaultRetentionS: config.defaultRetentionS,
+  };
+  for (const [name, value] of Object.entries(positive)) {
+    if (!(Number.isFinite(value) && value > 0)) throw new HubError("CONFIG", `${name} must be a positive number`);
+  }
+  return config;
+}

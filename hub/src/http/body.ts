@@ -1,0 +1,90 @@
+/** Reading request bodies: bounded while they stream, strict UTF-8, and errors that say what is wrong with them. */
+import type { IncomingMessage } from "node:http";
+import type { z } from "zod";
+import { HubError } from "../errors.ts";
+import type { HubContext } from "./context.ts";
+
+/** Bodies of everything but the data plane are small documents. */
+export const SMALL_BODY_BYTES: number = 64 * 1024;
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/**
+ * Reads a whole body.
+ * @throws HubError PAYLOAD_TOO_LARGE once more than `limitBytes` were announced or came; INVALID (400) when the client
+ *   broke off or the text is not UTF-8
+ */
+export async function readText(c: HubContext, limitBytes: number): Promise<string> {
+  const bytes = await readBytes(c.env.incoming, limitBytes);
+  try {
+    return utf8.decode(bytes);
+  } catch (cause) {
+    throw new HubError("INVALID", "The request body is not valid UTF-8", { status: 400, cause });
+  }
+}
+
+function readBytes(incoming: IncomingMessage, limitBytes: number): Promise<Uint8Array> {
+  const tooLarge = () =>
+    new HubError("PAYLOAD_TOO_LARGE", `The request body is larger than ${limitBytes} bytes`, {
+      details: { limit_bytes: limitBytes },
+    });
+  if (Number(incoming.headers["content-length"] ?? 0) > limitBytes) return Promise.reject(tooLarge());
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const onData = (chunk: Buffer) => {
+      length += chunk.length;
+      if (length > limitBytes) {
+        incoming.off("data", onData);
+        incoming.pause();
+        reject(tooLarge());
+        return;
+      }
+      chunks.push(chunk);
+    };
+    incoming.on("data", onData);
+    incoming.once("end", () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length)));
+    const brokenOff = (cause?: unknown) =>
+      reject(new HubError("INVALID", "The request body broke off", { status: 400, cause }));
+    incoming.once("error", brokenOff);
+    incoming.once("close", () => brokenOff());
+  });
+}
+
+/** @throws HubError INVALID (400) when the text is not JSON; says where, never quotes the text. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new HubError("INVALID", `The request body is not valid JSON${positionOf(cause)}`, { status: 400, cause });
+  }
+}
+
+function positionOf(error: unknown): string {
+  const match = /position (\d+)/.exec(error instanceof Error ? error.message : "");
+  return match === null ? "" : ` (at character ${match[1]})`;
+}
+
+/** Reads a small JSON document, whatever its Content-Type says, and checks it. */
+export async function readJson<T>(c: HubContext, schema: z.ZodType<T>, limitBytes = SMALL_BODY_BYTES): Promise<T> {
+  return checked(schema, parseJson(await readText(c, limitBytes)));
+}
+
+/** Reads a form-encoded body (OAuth endpoints). A field given twice is refused, as RFC 6749 section 3.2 demands. */
+export async function readForm(c: HubContext): Promise<Record<string, string>> {
+  const form: Record<string, string> = Object.create(null);
+  for (const [name, value] of new URLSearchParams(await readText(c, SMALL_BODY_BYTES))) {
+    if (name in form) throw new HubError("INVALID_REQUEST", `${name} is given more than once`);
+    form[name] = value;
+  }
+  return form;
+}
+
+/** @throws HubError INVALID naming the first field that does not fit */
+export function checked<T>(schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  const where = issue === undefined || issue.path.length === 0 ? "the request body" : issue.path.join(".");
+  throw new HubError("INVALID", `${where}: ${issue?.message ?? "does not fit"}`);
+}

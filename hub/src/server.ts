@@ -1,0 +1,200 @@
+/** Starting and stopping a hub: the folder and its lock, the store, the listener, the background work. */
+import { mkdirSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { getRequestListener } from "@hono/node-server";
+import { pino } from "pino";
+import type { Logger } from "pino";
+import { createApp } from "./app.ts";
+import { AccessTokens } from "./auth/access-tokens.ts";
+import { hashSecret, newSecret, secretMatches } from "./auth/secrets.ts";
+import { loadSigningKey } from "./auth/signing-key.ts";
+import { startBackground } from "./background.ts";
+import { resolveConfig } from "./config.ts";
+import type { HubConfig, HubConfigInput } from "./config.ts";
+import type { HubDeps } from "./deps.ts";
+import { HubError } from "./errors.ts";
+import { createRateLimits } from "./http/rate-limits.ts";
+import type { Clock, Metrics, Random } from "./runtime.ts";
+import { noMetrics, systemClock, systemRandom } from "./runtime.ts";
+import { ensurePrivateFolder, writePrivateFile } from "./store/files.ts";
+import { openSqliteStore } from "./store/sqlite.ts";
+import { lockFolder } from "./store/sqlite/lock.ts";
+import { StreamFanout } from "./topics/fanout.ts";
+
+/** How long requests that are being answered may take once the hub stops. */
+const DRAIN_MS = 1500;
+
+export interface HubOptions extends HubConfigInput {
+  readonly dataDir: string;
+  /** pino level; `silent` to log nothing. Ignored when `log` is given. */
+  readonly logLevel?: string;
+  readonly log?: Logger;
+  /** Taken instead of the one kept in the data folder. */
+  readonly adminToken?: string;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly metrics?: Metrics;
+  /** Upper bound of the database, in pages of 8 KiB. */
+  readonly maxDatabasePages?: number;
+}
+
+export interface RunningHub {
+  /** Where it listens, without trailing slash. */
+  readonly url: string;
+  readonly adminToken: string;
+  /** For embedding and tests: the same rooms the routes use. */
+  readonly deps: HubDeps;
+  /** Stops taking requests, ends streams, commits what was accepted; within two seconds. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a hub.
+ *
+ * @throws HubError CONFIG, DATA_FOLDER_IN_USE, DATA_FOLDER_UNUSABLE; the listener's own error when the port is taken
+ * @example
+ * const hub = await startHub({ dataDir: "./data", port: 0 });
+ * console.log(hub.url);
+ * await hub.close();
+ */
+export async function startHub(options: HubOptions): Promise<RunningHub> {
+  const config = resolveConfig(options);
+  const dataDir = resolve(options.dataDir);
+  openFolder(dataDir);
+  const log =
+    options.log ?? pino({ level: options.logLevel ?? "info", base: { name: "agentrux-hub" } }, pino.destination(2));
+  const undo: (() => unknown)[] = [];
+  try {
+    const lock = lockFolder(dataDir);
+    undo.push(() => lock.release());
+    const metrics = options.metrics ?? noMetrics;
+    const clock = options.clock ?? systemClock;
+    const random = options.random ?? systemRandom();
+    const store = openSqliteStore({
+      dataDir,
+      metrics,
+      idempotencyKeyMs: config.ttls.idempotencyKeyMs,
+      ...(options.maxDatabasePages === undefined ? {} : { maxPages: options.maxDatabasePages }),
+    });
+    undo.push(() => store.close());
+    const adminToken = options.adminToken ?? keptAdminToken(dataDir, random);
+    const adminHash = hashSecret(adminToken);
+    const listening: { url: string } = { url: "" };
+    const deps: HubDeps = {
+      config,
+      store,
+      clock,
+      random,
+      log,
+      metrics,
+      tokens: new AccessTokens(await loadSigningKey(dataDir), clock),
+      limits: createRateLimits(clock, config.limits),
+      fanout: new StreamFanout({
+        clock,
+        metrics,
+        keepAliveMs: config.streamKeepAliveMs,
+        maxPendingBytes: config.limits.maxStreamPendingBytes,
+      }),
+      isAdmin: (token) => secretMatches(token, adminHash),
+      baseUrl: () => config.publicUrl ?? listening.url,
+      dataDir,
+      onClose: (stop) => void undo.push(stop),
+    };
+    const background = startBackground(deps);
+    undo.push(() => background.stop());
+    const server = httpServer(deps);
+    listening.url = await listen(server, config);
+    writePrivateFile(join(dataDir, "hub.json"), `${JSON.stringify({ url: listening.url, pid: process.pid })}\n`);
+    warnIfExposed(config, log);
+    log.info({ url: listening.url, dataDir }, "hub is listening");
+    let closing: Promise<void> | undefined;
+    return {
+      url: listening.url,
+      adminToken,
+      deps,
+      close: () => (closing ??= stop(server, deps, undo)),
+    };
+  } catch (error) {
+    for (const step of undo.reverse()) await step();
+    throw error;
+  }
+}
+
+async function stop(server: Server, deps: HubDeps, undo: (() => unknown)[]): Promise<void> {
+  const closed = new Promise<void>((done) => server.close(() => done()));
+  deps.fanout.endAll();
+  server.closeIdleConnections();
+  const deadline = new AbortController();
+  await Promise.race([closed, delay(DRAIN_MS, undefined, { signal: deadline.signal, ref: false })]);
+  deadline.abort();
+  server.closeAllConnections();
+  for (const step of undo.reverse()) await step();
+  deps.log.info("hub has stopped");
+}
+
+function httpServer(deps: HubDeps): Server {
+  const app = createApp(deps);
+  const server = createServer(
+    {
+      maxHeaderSize: deps.config.limits.maxHeaderBytes,
+      headersTimeout: 15_000,
+      requestTimeout: 120_000,
+      keepAliveTimeout: 65_000,
+      noDelay: true,
+    },
+    getRequestListener(app.fetch),
+  );
+  return server;
+}
+
+function listen(server: Server, config: HubConfig): Promise<string> {
+  return new Promise((done, failed) => {
+    server.once("error", failed);
+    server.listen({ host: config.host, port: config.port, backlog: 1024 }, () => {
+      server.off("error", failed);
+      const address = server.address() as AddressInfo;
+      const host = address.family === "IPv6" ? `[${address.address}]` : address.address;
+      done(`http://${host}:${address.port}`);
+    });
+  });
+}
+
+function openFolder(dataDir: string): void {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    ensurePrivateFolder(dataDir);
+  } catch (cause) {
+    throw new HubError("DATA_FOLDER_UNUSABLE", `The data folder ${dataDir} cannot be used`, { cause });
+  }
+}
+
+function keptAdminToken(dataDir: string, random: Random): string {
+  const path = join(dataDir, "admin-token");
+  const kept = readIfPresent(path)?.trim();
+  if (kept !== undefined && kept !== "") return kept;
+  const token = newSecret(random, "adm_");
+  writePrivateFile(path, `${token}\n`);
+  return token;
+}
+
+function readIfPresent(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+function warnIfExposed(config: HubConfig, log: Logger): void {
+  if (["127.0.0.1", "::1", "localhost"].includes(config.host)) return;
+  log.warn(
+    { host: config.host },
+    "THE HUB LISTENS BEYOND THIS MACHINE WITHOUT TLS: secrets, tokens and events can be read on the way. " +
+      "Put a TLS proxy in front of it, or listen on 127.0.0.1.",
+  );
+}

@@ -1,0 +1,141 @@
+/** The database schema, as a list of steps. A step that was ever released is never changed: add another. */
+import type { DatabaseSync } from "node:sqlite";
+import { HubError } from "../../errors.ts";
+
+const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE topics (
+    no INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL UNIQUE,
+    display_name TEXT,
+    retention_s INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL DEFAULT 0,
+    deleted_through_seq INTEGER NOT NULL DEFAULT 0,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE events (
+    no INTEGER PRIMARY KEY,
+    topic_no INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    event_id TEXT NOT NULL,
+    type TEXT NOT NULL,
+    stored_at INTEGER NOT NULL,
+    producer TEXT NOT NULL,
+    object_id TEXT,
+    correlation_id TEXT,
+    reply_topic TEXT,
+    metadata TEXT,
+    payload TEXT
+  ) STRICT;
+  CREATE UNIQUE INDEX events_by_seq ON events (topic_no, seq);
+  CREATE UNIQUE INDEX events_by_id ON events (event_id);
+  CREATE INDEX events_by_type ON events (topic_no, type, seq);
+
+  CREATE TABLE idempotency_keys (
+    topic_no INTEGER NOT NULL,
+    producer TEXT NOT NULL,
+    key TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    stored_at INTEGER NOT NULL,
+    PRIMARY KEY (topic_no, producer, key)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX idempotency_keys_by_age ON idempotency_keys (stored_at);
+
+  CREATE TABLE scripts (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    description TEXT,
+    created_at INTEGER NOT NULL,
+    disabled_at INTEGER
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE grants (
+    id TEXT PRIMARY KEY,
+    script_id TEXT NOT NULL,
+    topic_id TEXT NOT NULL,
+    action TEXT NOT NULL CHECK (action IN ('read', 'write')),
+    created_at INTEGER NOT NULL,
+    UNIQUE (script_id, topic_id, action)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE credentials (
+    id TEXT PRIMARY KEY,
+    script_id TEXT NOT NULL,
+    generation TEXT NOT NULL CHECK (generation IN ('a', 'b')),
+    secret_hash TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    revoked_at INTEGER
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX credentials_by_script ON credentials (script_id);
+
+  CREATE TABLE refresh_tokens (
+    hash TEXT PRIMARY KEY,
+    family_id TEXT NOT NULL,
+    credential_id TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    used_at INTEGER
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX refresh_tokens_by_family ON refresh_tokens (family_id);
+  CREATE INDEX refresh_tokens_by_credential ON refresh_tokens (credential_id);
+  CREATE INDEX refresh_tokens_by_expiry ON refresh_tokens (expires_at);
+
+  CREATE TABLE activation_codes (
+    hash TEXT PRIMARY KEY,
+    script_id TEXT NOT NULL,
+    generation TEXT NOT NULL CHECK (generation IN ('a', 'b')),
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    consumed_at INTEGER
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE invite_codes (
+    hash TEXT PRIMARY KEY,
+    topic_id TEXT NOT NULL,
+    action TEXT NOT NULL CHECK (action IN ('read', 'write')),
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    consumed_at INTEGER
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE objects (
+    id TEXT PRIMARY KEY,
+    topic_id TEXT NOT NULL,
+    producer TEXT NOT NULL,
+    generation TEXT NOT NULL CHECK (generation IN ('a', 'b')),
+    content_type TEXT,
+    filename TEXT,
+    size_bytes INTEGER NOT NULL,
+    sha256 TEXT,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'uploaded', 'committed')),
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    committed_at INTEGER
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX objects_by_state ON objects (state, expires_at);
+  `,
+];
+
+/**
+ * Brings a database to the newest step, one transaction per step.
+ * @throws HubError DATA_FOLDER_UNUSABLE when a newer hub has written it
+ */
+export function migrate(database: DatabaseSync): void {
+  const row = database.prepare("PRAGMA user_version").get();
+  const version = Number(row?.["user_version"] ?? 0);
+  if (version > MIGRATIONS.length) {
+    throw new HubError(
+      "DATA_FOLDER_UNUSABLE",
+      `The data folder was written by a newer hub (schema ${version}, this hub knows ${MIGRATIONS.length})`,
+    );
+  }
+  for (const [index, step] of MIGRATIONS.entries()) {
+    if (index < version) continue;
+    database.exec(`BEGIN IMMEDIATE; ${step}; PRAGMA user_version = ${index + 1}; COMMIT`);
+  }
+}
