@@ -1,0 +1,158 @@
+/** Owns the mapping between the plugin's vocabulary and generation A's data plane (wire spec, section 2). */
+
+import {
+  bareObjectId,
+  bareTopicId,
+  createPayloadResponseASchema,
+  eventASchema,
+  eventPageASchema,
+  hintDataASchema,
+  payloadInfoASchema,
+  publishResponseASchema,
+  type EventA,
+} from "agentrux-wire";
+import { AgentruxError } from "../../errors.ts";
+import { checkShape } from "../json.ts";
+import type { EventPage, PullRequest, TopicEvent } from "../types.ts";
+import type { Dialect } from "./dialect.ts";
+import { frameData, present, segment, withQuery } from "./parts.ts";
+
+/**
+ * Generation A. It has no metadata, no self filter and no expired positions: an old one returns what is left. Positions
+ * are decimal sequence numbers, 0 being before the first event.
+ */
+export const dialectA: Dialect = {
+  generation: "a",
+
+  publish: (request) => ({
+    path: `${topicPath(request.topicId)}/events`,
+    body: {
+      type: request.type,
+      ...present({
+        payload: request.payloadRef === undefined ? request.payload : undefined,
+        payload_ref: request.payloadRef === undefined ? undefined : bareObjectId(request.payloadRef),
+        correlation_id: request.correlationId,
+        reply_topic: request.replyTopic === undefined ? undefined : bareTopicId(request.replyTopic),
+      }),
+    },
+  }),
+
+  readPublished(document) {
+    const body = checkShape(publishResponseASchema, document);
+    return { eventId: body.event_id, ...present({ sequence: body.sequence_no }) };
+  },
+
+  // Without a cursor the service answers with the newest events, newest first.
+  pull: (request) => ({
+    path: withQuery(`${topicPath(request.topicId)}/events`, {
+      limit: String(request.limit),
+      after_sequence_no: isNewestFirst(request) ? undefined : sequenceOf(request.after),
+      type: request.type,
+    }),
+  }),
+
+  readPage: (document, request) => readPage(checkShape(eventPageASchema, document).items, request),
+
+  stream({ topicId, after }) {
+    const path = `${topicPath(topicId)}/events/stream`;
+    const sequence = sequenceOf(after);
+    if (sequence === "0") return { path };
+    return { path: withQuery(path, { after_sequence_no: sequence }), lastEventId: sequence };
+  },
+
+  readFrame(name, data, lastEventId) {
+    if (name === "heartbeat") return { kind: "alive" };
+    const hint = hintDataASchema.safeParse(frameData(data));
+    if (hint.success) return { kind: "hint", position: String(hint.data.latest_sequence_no) };
+    return /^\d{1,16}$/.test(lastEventId) ? { kind: "hint", position: lastEventId } : { kind: "hint" };
+  },
+
+  createObject: (object) => ({
+    path: `${topicPath(object.topicId)}/payloads`,
+    body: {
+      content_type: object.contentType,
+      ...present({ filename: object.filename }),
+      size: object.sizeBytes,
+      hash: Buffer.from(object.sha256).toString("hex"),
+    },
+  }),
+
+  readTicket(document, object) {
+    const body = checkShape(createPayloadResponseASchema, document);
+    return {
+      object: { objectId: body.object_id, ...present({ downloadUrl: body.download_url }) },
+      url: body.upload_url,
+      headers: { "content-type": object.contentType },
+    };
+  },
+
+  objectInfo: (topicId, objectId) => ({
+    path: `${topicPath(topicId)}/payloads/${segment(bareObjectId(objectId), "object")}`,
+  }),
+
+  readObjectInfo(document, objectId) {
+    const body = checkShape(payloadInfoASchema, document);
+    return {
+      objectId: body.object_id ?? objectId,
+      downloadUrl: body.download_url,
+      ...present({ contentType: body.content_type, size: body.size }),
+    };
+  },
+};
+
+function topicPath(topicId: string): string {
+  return `/topics/${segment(bareTopicId(topicId), "topic")}`;
+}
+
+function isNewestFirst(request: PullRequest): boolean {
+  return request.after === undefined && request.order === "desc";
+}
+
+function sequenceOf(cursor: string | undefined): string {
+  if (cursor === undefined || cursor === "") return "0";
+  if (/^\d{1,16}$/.test(cursor)) return cursor;
+  throw new AgentruxError("invalid", "A read position of this service is a sequence number, and this one is none");
+}
+
+function readPage(items: readonly unknown[], request: PullRequest): EventPage {
+  const topicId = bareTopicId(request.topicId);
+  const events: (TopicEvent & { readonly sequence: number })[] = [];
+  // Items of a forward page have increasing numbers above the position asked for. So each, readable or not, proves
+  // that the page reaches at least one further than the item before it.
+  let reached = Number(isNewestFirst(request) ? 0 : sequenceOf(request.after));
+  for (const item of items) {
+    const parsed = eventASchema.safeParse(item);
+    reached = Math.max(isNewestFirst(request) ? reached : reached + 1, sequenceIn(item));
+    if (parsed.success && Number.isSafeInteger(parsed.data.sequence_no)) events.push(toEvent(parsed.data, topicId));
+  }
+  const direction = request.order === "desc" ? -1 : 1;
+  events.sort((one, other) => direction * (one.sequence - other.sequence));
+  return {
+    events,
+    malformed: items.length - events.length,
+    ...(items.length === 0 || reached === 0 ? {} : { next: String(reached) }),
+  };
+}
+
+function sequenceIn(item: unknown): number {
+  const sequence = (item as { sequence_no?: unknown } | null | undefined)?.sequence_no;
+  return typeof sequence === "number" && Number.isSafeInteger(sequence) ? sequence : 0;
+}
+
+function toEvent(event: EventA, topicId: string): TopicEvent & { readonly sequence: number } {
+  return {
+    topicId,
+    eventId: event.event_id,
+    cursor: String(event.sequence_no),
+    sequence: event.sequence_no,
+    type: event.type,
+    payload: event.payload ?? null,
+    ...present({
+      payloadRef: event.payload_ref,
+      producer: event.producer_script,
+      correlationId: event.correlation_id,
+      replyTopic: event.reply_topic,
+      storedAt: event.timestamp,
+    }),
+  };
+}
