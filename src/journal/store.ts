@@ -1,0 +1,154 @@
+/**
+ * Owns the open journal file: settings, operations by account, transactions, upkeep. Synchronous; it lives in the
+ * journal's worker thread.
+ *
+ * Every batch of calls is one transaction, so that calls which wait together share one disk flush (group commit). A
+ * call that fails by itself is undone by itself; a failing disk undoes the whole batch, and no call of it took effect.
+ */
+
+import { DatabaseSync } from "node:sqlite";
+import { AgentruxError } from "../errors.ts";
+import { commandOperations } from "./commands.ts";
+import { deadLetterOperations } from "./dead-letters.ts";
+import { replyOperations } from "./replies.ts";
+import { DEFAULT_RETENTION, forget, type Retention, shrink } from "./retention.ts";
+import { migrate } from "./schema.ts";
+import { createSeenIds, type SeenIds } from "./seen-ids.ts";
+import { sqliteFault } from "./sqlite-fault.ts";
+import type { JournalOperations } from "./types.ts";
+
+/** One call of an operation, as data. */
+export interface Call {
+  readonly account: string;
+  readonly operation: keyof JournalOperations;
+  readonly args: readonly unknown[];
+}
+
+export type Outcome = { readonly value: unknown } | { readonly error: AgentruxError };
+
+export interface StoreOptions {
+  readonly path: string;
+  /** The file never grows beyond this; a full journal behaves like a full disk. */
+  readonly maxBytes?: number;
+  readonly retention?: Retention;
+}
+
+const PAGE_BYTES = 4096;
+const BUSY_TIMEOUT_MS = 5_000;
+/** The write-ahead log is cut back to this after a checkpoint. */
+const WAL_LIMIT_BYTES = 16 * 1024 * 1024;
+
+const READ_ONLY: ReadonlySet<keyof JournalOperations> = new Set([
+  "openCommands",
+  "findOpen",
+  "unsentCommands",
+  "nextReply",
+  "deadLetters",
+  "deadLetter",
+  "openRequests",
+  "requestOutcome",
+  "numbers",
+]);
+
+export interface Store {
+  /** Runs the calls in order in one transaction and says how each ended. Never throws. */
+  run(calls: readonly Call[]): readonly Outcome[];
+  /** One portion of upkeep. True when there is more to do. */
+  upkeep(at: number): boolean;
+  close(): void;
+}
+
+/**
+ * Opens or creates a journal file. The file must already be protected by its mode, or its folder.
+ *
+ * @throws AgentruxError `journal_corrupt`, `disk`, or `config` (written by a newer release).
+ */
+export function openStore(options: StoreOptions): Store {
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(options.path, { timeout: BUSY_TIMEOUT_MS });
+    // auto_vacuum only takes effect before the first table is made.
+    db.exec(`
+      PRAGMA page_size = ${PAGE_BYTES};
+      PRAGMA auto_vacuum = INCREMENTAL;
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = FULL;
+      PRAGMA journal_size_limit = ${WAL_LIMIT_BYTES};
+    `);
+    if (options.maxBytes !== undefined) {
+      db.exec(`PRAGMA max_page_count = ${Math.ceil(options.maxBytes / PAGE_BYTES)}`);
+    }
+    migrate(db);
+    return createStore(db, options.retention ?? DEFAULT_RETENTION);
+  } catch (error) {
+    db?.close();
+    throw sqliteFault(error);
+  }
+}
+
+function createStore(db: DatabaseSync, retention: Retention): Store {
+  const accounts = new Map<string, JournalOperations>();
+  const seenIds: SeenIds[] = [];
+  const operationsOf = (account: string): JournalOperations => {
+    let operations = accounts.get(account);
+    if (operations === undefined) {
+      const seen = createSeenIds(db, account);
+      seenIds.push(seen);
+      operations = {
+        ...commandOperations(db, account, seen),
+        ...replyOperations(db, account),
+        ...deadLetterOperations(db, account),
+      };
+      accounts.set(account, operations);
+    }
+    return operations;
+  };
+
+  const callOne = (call: Call): Outcome => {
+    const operation = operationsOf(call.account)[call.operation] as (...args: readonly unknown[]) => unknown;
+    db.exec("SAVEPOINT one");
+    try {
+      const value = operation(...call.args);
+      db.exec("RELEASE one");
+      return { value };
+    } catch (error) {
+      const fault = sqliteFault(error);
+      if (fault.retryable || fault.code === "journal_corrupt") throw fault;
+      db.exec("ROLLBACK TO one; RELEASE one");
+      for (const seen of seenIds) seen.discard();
+      return { error: fault };
+    }
+  };
+
+  const rollBack = (): void => {
+    for (const seen of seenIds) seen.discard();
+    try {
+      if (db.isTransaction) db.exec("ROLLBACK");
+    } catch {
+      // The fault that led here is the one to report.
+    }
+  };
+
+  return {
+    run(calls) {
+      try {
+        db.exec(calls.every((call) => READ_ONLY.has(call.operation)) ? "BEGIN" : "BEGIN IMMEDIATE");
+        const outcomes = calls.map(callOne);
+        db.exec("COMMIT");
+        return outcomes;
+      } catch (error) {
+        rollBack();
+        const fault = sqliteFault(error);
+        return calls.map(() => ({ error: fault }));
+      }
+    },
+    upkeep(at) {
+      for (const seen of seenIds) seen.forget(at, retention.idsForMs, retention.maxIds);
+      const more = forget(db, retention, at);
+      return shrink(db) || more;
+    },
+    close() {
+      db.close();
+    },
+  };
+}

@@ -1,0 +1,63 @@
+/**
+ * The journal's thread: keeps synchronous disk work off the gateway's event loop.
+ *
+ * All calls that are waiting when a turn begins are taken together: one transaction, one flush to disk, one message
+ * back. While the disk is busy the next group gathers, so a slow disk makes larger groups instead of a longer queue.
+ */
+
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { openKeeper } from "./keeper.ts";
+import { sqliteFault } from "./sqlite-fault.ts";
+import { type FromWorker, toPlain, type ToWorker, type WorkerSettings } from "./protocol.ts";
+
+const UPKEEP_EVERY_MS = 60_000;
+const UPKEEP_GOES_ON_MS = 50;
+/** Calls in one transaction: bounds how long a single call waits for its neighbours. */
+const MAX_GROUP = 512;
+
+function serve(port: NonNullable<typeof parentPort>, settings: WorkerSettings): void {
+  const send = (message: FromWorker): void => port.postMessage(message);
+  const keeper = openKeeper(settings, Date.now, (finding) => send({ kind: "finding", finding }));
+  let timer: NodeJS.Timeout;
+
+  const upkeep = (): void => {
+    const more = keeper.upkeep();
+    timer = setTimeout(upkeep, more ? UPKEEP_GOES_ON_MS : UPKEEP_EVERY_MS);
+  };
+
+  const close = (): void => {
+    clearTimeout(timer);
+    keeper.close();
+    port.close();
+  };
+
+  port.on("message", (first: ToWorker) => {
+    const group: Extract<ToWorker, { kind: "call" }>[] = [];
+    let message: ToWorker | undefined = first;
+    while (message?.kind === "call") {
+      group.push(message);
+      message = group.length < MAX_GROUP ? receiveMessageOnPort(port)?.message : undefined;
+    }
+    if (group.length > 0) {
+      const outcomes = keeper.run(group.map((item) => item.call));
+      send({
+        kind: "outcomes",
+        outcomes: outcomes.map((outcome, index) => {
+          const seq = group[index]?.seq ?? -1;
+          return "error" in outcome ? { seq, error: toPlain(outcome.error) } : { seq, value: outcome.value };
+        }),
+      });
+    }
+    if (message?.kind === "close") close();
+  });
+  timer = setTimeout(upkeep, UPKEEP_GOES_ON_MS);
+  send({ kind: "ready" });
+}
+
+if (parentPort !== null) {
+  try {
+    serve(parentPort, workerData as WorkerSettings);
+  } catch (error) {
+    parentPort.postMessage({ kind: "unusable", error: toPlain(sqliteFault(error)) } satisfies FromWorker);
+  }
+}
