@@ -138,27 +138,42 @@ export interface CommandResult {
   readonly timedOut: boolean;
 }
 
-/** Runs a Node script to its end, and kills it with its group after `timeoutMs`. Never rejects over an exit code. */
-export async function runNode(
+/** How a command is run to its end. */
+export interface CommandOptions {
+  readonly env: NodeJS.ProcessEnv;
+  readonly timeoutMs: number;
+  readonly cwd?: string;
+}
+
+/** Runs a Node script to its end. Never rejects over an exit code. */
+export function runNode(args: readonly string[], options: CommandOptions): Promise<CommandResult> {
+  return runCommand(process.execPath, args, options);
+}
+
+/** Runs a command to its end, and kills it with its group after `timeoutMs`. Never rejects over an exit code. */
+export async function runCommand(
+  file: string,
   args: readonly string[],
-  options: { readonly env: NodeJS.ProcessEnv; readonly timeoutMs: number; readonly cwd?: string },
+  options: CommandOptions,
 ): Promise<CommandResult> {
-  const child = spawn(process.execPath, [...args], {
+  const child = spawn(file, [...args], {
     env: options.env,
     cwd: options.cwd,
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const group = new ProcessGroup(args.join(" "), child);
+  const closed = once(child, "close");
   let [stdout, stderr, timedOut] = ["", "", false];
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  const timer = setTimeout(() => {
-    timedOut = true;
-    group.signal("SIGKILL");
-  }, options.timeoutMs);
-  const closed = once(child, "close");
+  let timer: NodeJS.Timeout | undefined;
   try {
+    if (child.pid === undefined) await closed;
+    const group = new ProcessGroup(path.basename(file), child);
+    timer = setTimeout(() => {
+      timedOut = true;
+      group.signal("SIGKILL");
+    }, options.timeoutMs);
     await closed;
     return { code: await group.exited, stdout, stderr, timedOut };
   } finally {

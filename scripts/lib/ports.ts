@@ -22,7 +22,7 @@ export async function freePort(preferred = 0): Promise<number> {
   return port;
 }
 
-/** A port for a gateway, at least 120 away from every other port this function gives. */
+/** A free port for a gateway. Two ports this function gives are the same or at least 120 apart. */
 export async function freeGatewayPort(preferred?: number): Promise<number> {
   if (preferred !== undefined && (await isPortFree(preferred))) return preferred;
   const first = randomInt(GATEWAY_SLOTS);
