@@ -1,7 +1,29 @@
 /** The areas of the API, in the order their routes are registered. */
+import { registerActivationRoutes } from "./auth/activation.ts";
+import { registerInviteRoutes } from "./auth/invites.ts";
+import { registerOAuthTokenRoute } from "./auth/oauth.ts";
+import { registerTokenRoutesA } from "./auth/tokens-a.ts";
 import type { HubDeps } from "./deps.ts";
 import type { HubApp } from "./http/context.ts";
+import { registerHealthRoutes } from "./http/health.ts";
+import { registerPayloadRoutes } from "./payloads/index.ts";
+import { registerTopicListRoute } from "./topics/list.ts";
+import { registerPublishRoutes } from "./topics/publish.ts";
+import { registerEventRoute, registerPullRoutes } from "./topics/pull.ts";
+import { registerStreamRoute } from "./topics/stream.ts";
 
 export type RegisterRoutes = (app: HubApp, deps: HubDeps) => void;
 
-export const AREAS: readonly RegisterRoutes[] = [];
+export const AREAS: readonly RegisterRoutes[] = [
+  registerHealthRoutes,
+  registerActivationRoutes,
+  registerTokenRoutesA,
+  registerInviteRoutes,
+  registerOAuthTokenRoute,
+  registerTopicListRoute,
+  registerPublishRoutes,
+  registerPullRoutes,
+  registerStreamRoute,
+  registerEventRoute,
+  registerPayloadRoutes,
+];

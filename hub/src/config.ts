@@ -15,7 +15,7 @@ export interface HubLimits {
   readonly tokensPerHour: number;
   /** `/auth/refresh`, per script. */
   readonly refreshesPerHour: number;
-  /** Unauthenticated credential and code attempts, per remote address. */
+  /** Failed attempts with a secret or code, per remote address. */
   readonly authAttemptsPerMinute: number;
   /** Data-plane requests, per credential; bursts of twice that pass. */
   readonly requestsPerSecond: number;

@@ -45,6 +45,8 @@ export interface Metrics {
   histogram(name: string, help: string, bucketUpperBounds: readonly number[], labels?: Labels): Histogram;
   /** `read` is called when the metrics are collected. */
   gauge(name: string, help: string, read: () => number, labels?: Labels): void;
+  /** Everything measured so far, in Prometheus' text format. */
+  render(): string;
 }
 
 /** Measures nothing. */
@@ -52,4 +54,5 @@ export const noMetrics: Metrics = {
   counter: () => ({ inc: () => undefined }),
   histogram: () => ({ observe: () => undefined }),
   gauge: () => undefined,
+  render: () => "",
 };

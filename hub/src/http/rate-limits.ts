@@ -27,6 +27,12 @@ export class RateLimiter {
     this.#burst = Math.max(1, burst);
   }
 
+  /** Seconds until one will be there, 0 when one is; takes nothing. */
+  waitS(key: string): number {
+    const bucket = this.#bucket(key, this.#clock.now());
+    return bucket === undefined ? 1 : this.#waitS(bucket);
+  }
+
   /** Takes one, or tells after how many seconds one will be there. */
   take(key: string): { readonly ok: true } | { readonly ok: false; readonly retryAfterS: number } {
     const now = this.#clock.now();
@@ -36,7 +42,11 @@ export class RateLimiter {
       bucket.tokens -= 1;
       return { ok: true };
     }
-    return { ok: false, retryAfterS: Math.max(1, Math.ceil((1 - bucket.tokens) / this.#perMs / 1000)) };
+    return { ok: false, retryAfterS: this.#waitS(bucket) };
+  }
+
+  #waitS(bucket: Bucket): number {
+    return bucket.tokens >= 1 ? 0 : Math.max(1, Math.ceil((1 - bucket.tokens) / this.#perMs / 1000));
   }
 
   #bucket(key: string, now: number): Bucket | undefined {
@@ -68,7 +78,7 @@ export interface RateLimits {
   readonly token: RateLimiter;
   /** Per script. */
   readonly refresh: RateLimiter;
-  /** Per remote address, on endpoints that take a code or secret. */
+  /** Failures per remote address, on endpoints that take a code or secret. */
   readonly authAttempt: RateLimiter;
   /** Per credential. */
   readonly request: RateLimiter;

@@ -100,6 +100,14 @@ export interface PageQuery {
   readonly type?: string;
   /** Leave out events of this script. */
   readonly excludeProducer?: string;
+  /** Ends the page once its payloads have this many characters; the first event is always served. */
+  readonly maxBytes?: number;
+}
+
+export interface EventPage {
+  readonly events: readonly StoredEvent[];
+  /** The page ended because of `maxBytes`: there are more events. */
+  readonly truncated: boolean;
 }
 
 /** The newest event of a topic in one commit, as stream hints tell it. */
@@ -127,9 +135,12 @@ export interface EventStore {
   append(request: AppendRequest): Promise<AppendResult>;
   /** Stores all of the requests in one commit, or none of them. Errors as for `append`. */
   appendAll(requests: readonly AppendRequest[]): Promise<readonly AppendResult[]>;
-  page(query: PageQuery): Promise<readonly StoredEvent[]>;
-  /** Sequence numbers `startSeq` to `endSeq`, both inclusive, ascending. */
-  range(topicId: string, startSeq: number, endSeq: number): Promise<readonly StoredEvent[]>;
+  page(query: PageQuery): Promise<EventPage>;
+  /**
+   * Sequence numbers `startSeq` to `endSeq`, both inclusive, ascending.
+   * @throws HubError PAYLOAD_TOO_LARGE when the range holds more than `maxBytes`
+   */
+  range(topicId: string, startSeq: number, endSeq: number, maxBytes: number): Promise<readonly StoredEvent[]>;
   byId(topicId: string, eventId: string): Promise<StoredEvent | undefined>;
   bounds(topicId: string): Promise<TopicBounds>;
   /** The newest event after `afterSeq`, not by `excludeProducer`: what a listener that resumes there has missed. */
@@ -170,7 +181,8 @@ export interface Access {
 }
 
 export interface ScriptStore {
-  create(script: Script): Promise<Script>;
+  /** Stores a script together with its first grants. */
+  create(script: Script, grants: readonly Grant[]): Promise<Script>;
   get(id: string): Promise<Script | undefined>;
   list(): Promise<readonly Script[]>;
   setDisabled(id: string, disabledAt: number | null): Promise<boolean>;
@@ -224,6 +236,8 @@ export interface CredentialStore {
   /** Puts a new secret in the place of `oldHash`, and ends the refresh tokens got with the old one. */
   replaceSecret(credentialId: string, oldHash: string, newHash: string, expiresAt: number): Promise<boolean>;
   revoke(credentialId: string, now: number): Promise<boolean>;
+  /** The credential a refresh token was got with, whether the token is spent or not. */
+  byRefreshToken(hash: string): Promise<Credential | undefined>;
   /** Starts a chain of refresh tokens. */
   startRefreshFamily(credentialId: string, familyId: string, token: NewRefreshToken): Promise<void>;
   /** Spends `hash` and puts `next` in its place, in one step: of several callers one gets `rotated`. */

@@ -17,3 +17,15 @@ export function decodeCursor(topicId: string, cursor: string): number | undefine
   const seq = Number.parseInt(match[2] ?? "", 36);
   return Number.isSafeInteger(seq) ? seq : undefined;
 }
+
+const OLDER_CURSOR_PREFIX = "old_";
+
+/** Generation A's `next_cursor` of a newest-first listing: continues with what is older than `seq`. */
+export function encodeOlderCursor(topicId: string, seq: number): string {
+  return OLDER_CURSOR_PREFIX + encodeCursor(topicId, seq);
+}
+
+export function decodeOlderCursor(topicId: string, cursor: string): number | undefined {
+  if (!cursor.startsWith(OLDER_CURSOR_PREFIX)) return undefined;
+  return decodeCursor(topicId, cursor.slice(OLDER_CURSOR_PREFIX.length));
+}

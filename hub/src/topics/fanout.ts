@@ -34,8 +34,17 @@ export interface FanoutOptions {
   readonly maxPendingBytes: number;
 }
 
+/** A listener's own handle. After it has left, its methods do nothing. */
+export interface StreamListener {
+  /** Tells of one event, unless a newer one was told already. */
+  hint(event: HintEvent): void;
+  write(frame: Uint8Array): void;
+  remove(): void;
+}
+
 interface Listener extends ListenerOptions {
   lastWriteAt: number;
+  lastHintSeq: number;
 }
 
 export class StreamFanout {
@@ -63,13 +72,16 @@ export class StreamFanout {
     return this.#count;
   }
 
-  /** Adds a listener; the returned function removes it and may be called any number of times. */
-  add(options: ListenerOptions): () => void {
-    const listener: Listener = { ...options, lastWriteAt: this.#clock.now() };
+  add(options: ListenerOptions): StreamListener {
+    const listener: Listener = { ...options, lastWriteAt: this.#clock.now(), lastHintSeq: 0 };
     const topic = this.#byTopic.get(options.topicId) ?? new Set();
     this.#byTopic.set(options.topicId, topic.add(listener));
     this.#count += 1;
-    return () => this.#remove(listener);
+    return {
+      hint: (event) => this.#hint(listener, event, options.dialect.hint(options.topicId, event), this.#clock.now()),
+      write: (frame) => this.#write(listener, frame, this.#clock.now()),
+      remove: () => this.#remove(listener),
+    };
   }
 
   /** Tells a topic's listeners of a commit. */
@@ -86,8 +98,7 @@ export class StreamFanout {
       frames.set(listener.dialect, known);
       const frame = known.get(hint) ?? listener.dialect.hint(notice.topicId, hint);
       known.set(hint, frame);
-      this.#hints.inc();
-      this.#write(listener, frame, now);
+      this.#hint(listener, hint, frame, now);
     }
   }
 
@@ -117,7 +128,15 @@ export class StreamFanout {
     for (const listeners of this.#byTopic.values()) for (const listener of listeners) this.#end(listener);
   }
 
+  #hint(listener: Listener, event: HintEvent, frame: Uint8Array, now: number): void {
+    if (event.seq <= listener.lastHintSeq) return;
+    listener.lastHintSeq = event.seq;
+    this.#hints.inc();
+    this.#write(listener, frame, now);
+  }
+
   #write(listener: Listener, frame: Uint8Array, now: number): void {
+    if (this.#byTopic.get(listener.topicId)?.has(listener) !== true) return;
     listener.sink.write(frame);
     listener.lastWriteAt = now;
     if (listener.sink.writableLength <= this.#maxPendingBytes) return;

@@ -4,6 +4,7 @@
  */
 import { prefixedEventId, prefixedTopicId } from "agentrux-wire";
 import type { HintEvent } from "../store/port.ts";
+import { isoTime } from "../time.ts";
 import { encodeCursor } from "./cursor.ts";
 
 export interface StreamDialect {
@@ -26,7 +27,7 @@ export const streamDialectB: StreamDialect = {
       event_id: prefixedEventId(event.eventId),
       event_type: event.type,
       payload_kind: event.payloadKind,
-      stored_at: new Date(event.storedAt).toISOString(),
+      stored_at: isoTime(event.storedAt),
       cursor: encodeCursor(topicId, event.seq),
       seq: event.seq,
     }),
@@ -37,11 +38,6 @@ export const READY_B: Uint8Array = frameB("ready", undefined, {});
 /** Tells a generation B client that its resume position is gone and it must pull again. */
 export function resyncRequiredB(reason: "retention_miss" | "replay_gap"): Uint8Array {
   return frameB("resync_required", undefined, { reason, next_action: "pull_resync" });
-}
-
-/** Tells a generation B client why its stream ends. */
-export function errorB(code: string, reason: string): Uint8Array {
-  return frameB("error", undefined, { code, reason });
 }
 
 function frameB(name: string, id: string | undefined, data: object): Uint8Array {

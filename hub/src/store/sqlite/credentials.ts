@@ -76,6 +76,11 @@ export class SqliteCredentials implements CredentialStore {
     return true;
   }
 
+  async byRefreshToken(hash: string): Promise<Credential | undefined> {
+    const row = this.#database.prepare("SELECT credential_id FROM refresh_tokens WHERE hash = ?").get(hash);
+    return row === undefined ? undefined : this.#find(text(row, "credential_id"));
+  }
+
   async startRefreshFamily(credentialId: string, familyId: string, token: NewRefreshToken): Promise<void> {
     transaction(this.#database, () => this.#insertRefresh(credentialId, familyId, token));
   }

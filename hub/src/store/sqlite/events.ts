@@ -5,6 +5,7 @@ import type {
   AppendRequest,
   AppendResult,
   CommitNotice,
+  EventPage,
   EventStore,
   HintEvent,
   PageQuery,
@@ -21,6 +22,12 @@ import type { SqliteTopics } from "./topics.ts";
 const COLUMNS = "seq, event_id, type, stored_at, producer, object_id, correlation_id, reply_topic, metadata, payload";
 /** Rows looked through at a time for events of other producers, so that a long run of one's own blocks nobody. */
 const FILTER_WINDOW_ROWS = 5000;
+
+interface GrowingPage {
+  readonly events: StoredEvent[];
+  bytes: number;
+  truncated: boolean;
+}
 
 export class SqliteEvents implements EventStore {
   readonly #database: DatabaseSync;
@@ -46,27 +53,29 @@ export class SqliteEvents implements EventStore {
     return this.#commit.append(requests);
   }
 
-  async page(query: PageQuery): Promise<readonly StoredEvent[]> {
+  async page(query: PageQuery): Promise<EventPage> {
     const state = this.#topics.state(query.topicId);
-    if (state === undefined) return [];
+    if (state === undefined) return { events: [], truncated: false };
+    const page: GrowingPage = { events: [], bytes: 0, truncated: false };
     let after = query.afterSeq ?? 0;
     let before = query.beforeSeq ?? Number.MAX_SAFE_INTEGER;
-    if (query.excludeProducer === undefined) return this.#read(state.no, query, after, before, query.limit);
-    const found: StoredEvent[] = [];
     for (;;) {
-      found.push(...this.#read(state.no, query, after, before, query.limit - found.length));
-      if (found.length >= query.limit) return found;
+      this.#read(state.no, query, after, before, page);
+      if (page.truncated || page.events.length >= query.limit || query.excludeProducer === undefined) return page;
       const windowEnd = this.#windowEnd(state.no, query, after, before);
-      if (windowEnd === undefined) return found;
+      if (windowEnd === undefined) return page;
       if (query.order === "asc") after = windowEnd;
       else before = windowEnd;
       await nextTurn();
     }
   }
 
-  async range(topicId: string, startSeq: number, endSeq: number): Promise<readonly StoredEvent[]> {
+  async range(topicId: string, startSeq: number, endSeq: number, maxBytes: number): Promise<readonly StoredEvent[]> {
     const limit = Math.max(0, endSeq - startSeq + 1);
-    return this.page({ topicId, afterSeq: startSeq - 1, beforeSeq: endSeq + 1, order: "asc", limit });
+    const query = { topicId, afterSeq: startSeq - 1, beforeSeq: endSeq + 1, order: "asc", limit, maxBytes } as const;
+    const { events, truncated } = await this.page(query);
+    if (truncated) throw new HubError("PAYLOAD_TOO_LARGE", "The range holds too much for one answer; ask for less");
+    return events;
   }
 
   async byId(topicId: string, eventId: string): Promise<StoredEvent | undefined> {
@@ -89,13 +98,14 @@ export class SqliteEvents implements EventStore {
   }
 
   async newestAfter(topicId: string, afterSeq: number, excludeProducer?: string): Promise<HintEvent | undefined> {
-    const [newest] = await this.page({
+    const { events } = await this.page({
       topicId,
       afterSeq,
       order: "desc",
       limit: 1,
       ...(excludeProducer === undefined ? {} : { excludeProducer }),
     });
+    const [newest] = events;
     if (newest === undefined) return undefined;
     const { seq, eventId, type, storedAt, producer, objectId } = newest;
     return { seq, eventId, type, storedAt, producer, payloadKind: objectId === null ? "inline" : "object_ref" };
@@ -109,34 +119,34 @@ export class SqliteEvents implements EventStore {
     return this.#retention.sweep(now, maxRows);
   }
 
-  #read(topicNo: number, query: PageQuery, after: number, before: number, limit: number): StoredEvent[] {
-    const order = query.order === "asc" ? "ASC" : "DESC";
-    const ofType = query.type === undefined ? "" : "AND type = ?";
-    const values: (string | number)[] = [topicNo, after, before];
-    if (query.type !== undefined) values.push(query.type);
-    const from = `FROM events WHERE topic_no = ? AND seq > ? AND seq < ? ${ofType} ORDER BY seq ${order}`;
+  /** Adds what one statement finds to the page, until the page is full. */
+  #read(topicNo: number, query: PageQuery, after: number, before: number, page: GrowingPage): void {
+    const maxBytes = query.maxBytes ?? Infinity;
+    for (const row of this.#rows(topicNo, query, after, before, query.limit - page.events.length)) {
+      const event = toEvent(row);
+      page.bytes += event.payloadJson?.length ?? 0;
+      if (page.bytes > maxBytes && page.events.length > 0) {
+        page.truncated = true;
+        return;
+      }
+      page.events.push(event);
+    }
+  }
+
+  #rows(topicNo: number, query: PageQuery, after: number, before: number, limit: number): Iterable<Row> {
+    const { from, values } = rowsBetween(topicNo, query, after, before);
     if (query.excludeProducer === undefined) {
-      return this.#prepare(`SELECT ${COLUMNS} ${from} LIMIT ?`)
-        .all(...values, limit)
-        .map(toEvent);
+      return this.#prepare(`SELECT ${COLUMNS} ${from} LIMIT ?`).iterate(...values, limit);
     }
     return this.#prepare(
       `SELECT * FROM (SELECT ${COLUMNS} ${from} LIMIT ${FILTER_WINDOW_ROWS}) WHERE producer <> ? LIMIT ?`,
-    )
-      .all(...values, query.excludeProducer, limit)
-      .map(toEvent);
+    ).iterate(...values, query.excludeProducer, limit);
   }
 
   /** Sequence number of the last row of a full window; `undefined` when fewer rows than a window are left. */
   #windowEnd(topicNo: number, query: PageQuery, after: number, before: number): number | undefined {
-    const order = query.order === "asc" ? "ASC" : "DESC";
-    const ofType = query.type === undefined ? "" : "AND type = ?";
-    const values: (string | number)[] = [topicNo, after, before];
-    if (query.type !== undefined) values.push(query.type);
-    const row = this.#prepare(
-      `SELECT seq FROM events WHERE topic_no = ? AND seq > ? AND seq < ? ${ofType} ORDER BY seq ${order}
-       LIMIT 1 OFFSET ${FILTER_WINDOW_ROWS - 1}`,
-    ).get(...values);
+    const { from, values } = rowsBetween(topicNo, query, after, before);
+    const row = this.#prepare(`SELECT seq ${from} LIMIT 1 OFFSET ${FILTER_WINDOW_ROWS - 1}`).get(...values);
     return row === undefined ? undefined : integer(row, "seq");
   }
 
@@ -147,6 +157,20 @@ export class SqliteEvents implements EventStore {
     this.#statements.set(sql, statement);
     return statement;
   }
+}
+
+function rowsBetween(
+  topicNo: number,
+  query: PageQuery,
+  after: number,
+  before: number,
+): { from: string; values: (string | number)[] } {
+  const ofType = query.type === undefined ? "" : "AND type = ?";
+  const order = query.order === "asc" ? "ASC" : "DESC";
+  return {
+    from: `FROM events WHERE topic_no = ? AND seq > ? AND seq < ? ${ofType} ORDER BY seq ${order}`,
+    values: [topicNo, after, before, ...(query.type === undefined ? [] : [query.type])],
+  };
 }
 
 function toEvent(row: Row): StoredEvent {

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { HubError } from "../../errors.ts";
 import type { Access, Action, Grant, Script, ScriptStore } from "../port.ts";
-import { storeError } from "./database.ts";
+import { storeError, transaction } from "./database.ts";
 import type { Row } from "./rows.ts";
 import { integer, integerOrNull, oneOf, text, textOrNull } from "./rows.ts";
 
@@ -15,7 +15,15 @@ export class SqliteScripts implements ScriptStore {
     this.#database = database;
   }
 
-  async create(script: Script): Promise<Script> {
+  async create(script: Script, grants: readonly Grant[]): Promise<Script> {
+    transaction(this.#database, () => {
+      this.#insertScript(script);
+      for (const grant of grants) this.insertGrant(grant);
+    });
+    return script;
+  }
+
+  #insertScript(script: Script): void {
     this.#run("INSERT INTO scripts (id, name, description, created_at, disabled_at) VALUES (?, ?, ?, ?, ?)", [
       script.id,
       script.name,
@@ -23,7 +31,6 @@ export class SqliteScripts implements ScriptStore {
       script.createdAt,
       script.disabledAt,
     ]);
-    return script;
   }
 
   async get(id: string): Promise<Script | undefined> {
