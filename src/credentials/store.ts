@@ -8,8 +8,8 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { link, lstat, open, readdir, rename, rm, unlink, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { link, lstat, open, readdir, rename, rm, stat, unlink, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import type { AgentruxError } from "../errors.ts";
 import type { AccountPaths } from "./home.ts";
@@ -55,6 +55,8 @@ export interface PreparedSave {
 /** More than any credentials file needs. */
 const RESERVED_BYTES = 16 * 1024;
 const RECOVERED_MARK = ".recovered-";
+/** No activation call lasts this long. */
+const STALE_AFTER_MS = 3_600_000;
 
 /**
  * Loads an account's credentials. Repairs the modes of folder and file, and takes up a recovered file when there is no
@@ -80,6 +82,7 @@ export async function loadCredentials(paths: AccountPaths): Promise<LoadResult> 
  */
 export async function prepareSave(paths: AccountPaths, now: () => Date): Promise<PreparedSave> {
   await ensurePrivateDirectories([paths.base, paths.dir]);
+  await removeStale(paths, now);
   const temporary = `${paths.credentials}.${randomBytes(6).toString("hex")}.tmp`;
   try {
     await refuseUnusableTarget(paths.credentials);
@@ -100,6 +103,15 @@ export async function prepareSave(paths: AccountPaths, now: () => Date): Promise
     commit: (credentials) => commit(paths, temporary, credentials, now),
     discard: () => rm(temporary, { force: true }),
   };
+}
+
+/** Removes what a process killed in mid-save has left. */
+async function removeStale(paths: AccountPaths, now: () => Date): Promise<void> {
+  for (const path of await filesLike(paths, /^\.[0-9a-f]{12}\.tmp$/)) {
+    const found = await stat(path).catch(() => undefined);
+    if (found !== undefined && now().getTime() - found.mtimeMs > STALE_AFTER_MS)
+      await rm(path, { force: true }).catch(() => {});
+  }
 }
 
 async function commit(
@@ -232,7 +244,7 @@ async function recover(
   placeIsFree: boolean,
   findings: Finding[],
 ): Promise<LoadResult | undefined> {
-  for (const path of await recoveredFiles(paths)) {
+  for (const path of await filesLike(paths, /^\.recovered-/)) {
     const read = await readCredentials(path);
     if (read.kind !== "ok") continue;
     findings.push({ path, kind: "recovered", text: `credentials were taken from ${path}, left by a failed write` });
@@ -250,11 +262,12 @@ async function recover(
   return undefined;
 }
 
-async function recoveredFiles(paths: AccountPaths): Promise<string[]> {
+/** The files beside `credentials.json` whose names go on like this, newest stamp first. */
+async function filesLike(paths: AccountPaths, rest: RegExp): Promise<string[]> {
   const dir = dirname(paths.credentials);
-  const prefix = paths.credentials.slice(dir.length + 1) + RECOVERED_MARK;
+  const own = basename(paths.credentials);
   try {
-    const names = (await readdir(dir)).filter((name) => name.startsWith(prefix));
+    const names = (await readdir(dir)).filter((name) => name.startsWith(own) && rest.test(name.slice(own.length)));
     return names
       .toSorted()
       .toReversed()

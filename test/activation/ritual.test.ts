@@ -1,5 +1,6 @@
 import { mkdir, readFile, rm, writeFile, link, rename } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
+import type { RedeemCall } from "../../src/activation/redeem.ts";
 import { runRitual } from "../../src/activation/ritual.ts";
 import { loadCredentials } from "../../src/credentials/store.ts";
 import { AgentruxError } from "../../src/errors.ts";
@@ -424,14 +425,28 @@ describe("two rituals at once", () => {
 });
 
 describe("a stop during the call", () => {
-  it("waits for the answer that may carry the secret", async () => {
+  it("does not cut off the answer that may carry the secret", async () => {
     const paths = await temporaryAccount();
     await dropBootstrap(paths);
     const stop = new AbortController();
-    const service = new ScriptedService(async () => {
+    const options = optionsFor(paths, new ScriptedService(), stop.signal);
+    const redeem: RedeemCall = async (_path, _body, signal) => {
       stop.abort();
+      if (signal.aborted) throw new AgentruxError("aborted", "cut off", { kind: "unknown" });
       return ACTIVATED;
-    });
-    expect(await runRitual(optionsFor(paths, service, stop.signal))).toMatchObject({ kind: "ok" });
+    };
+    expect(await runRitual({ ...options, redeem })).toMatchObject({ kind: "ok" });
+  });
+
+  it("sends nothing when it came before the call", async () => {
+    const paths = await temporaryAccount();
+    await dropBootstrap(paths);
+    const options = optionsFor(paths, new ScriptedService(), AbortSignal.abort());
+    const redeem: RedeemCall = async (_path, _body, signal) => {
+      if (signal.aborted) throw new AgentruxError("aborted", "not sent");
+      return ACTIVATED;
+    };
+    expect(await failure(() => runRitual({ ...options, redeem }))).toMatchObject({ code: "aborted" });
+    expect(await namesIn(paths.dir)).toEqual(["BOOTSTRAP.md"]);
   });
 });

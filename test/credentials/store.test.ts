@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chmod, mkdir, readFile, rm, rmdir, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, rm, rmdir, utimes, writeFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import type { AccountPaths } from "../../src/credentials/home.ts";
 import type { StoredCredentials } from "../../src/credentials/schema.ts";
@@ -47,16 +47,14 @@ describe("loadCredentials", () => {
     expect((await loadCredentials(paths)).findings).toEqual([]);
   });
 
-  it("calls a directory and an endless device malformed, and is not hung by a pipe", async () => {
+  it("calls a directory and a pipe malformed, is not hung by it and leaves its mode alone", async () => {
     const paths = await temporaryAccount();
     await mkdir(paths.credentials, { recursive: true });
     expect(await loadCredentials(paths)).toMatchObject({ kind: "malformed" });
     await rmdir(paths.credentials);
-    await symlink("/dev/zero", paths.credentials);
+    execFileSync("mkfifo", ["-m", "644", paths.credentials]);
     expect(await loadCredentials(paths)).toMatchObject({ kind: "malformed" });
-    await rm(paths.credentials);
-    execFileSync("mkfifo", [paths.credentials]);
-    expect(await loadCredentials(paths)).toMatchObject({ kind: "malformed" });
+    expect(await modeOf(paths.credentials)).toBe("644");
   });
 });
 
@@ -91,6 +89,19 @@ describe("prepareSave", () => {
     await rm(paths.base, { recursive: true });
     await writeFile(paths.base, "in the way");
     await expect(prepareSave(paths, now)).rejects.toSatisfy(isDisk);
+  });
+
+  it("removes what a process killed in mid-save has left, once it is surely dead", async () => {
+    const paths = await temporaryAccount();
+    await save(paths);
+    const fresh = `${paths.credentials}.0123456789ab.tmp`;
+    const stale = `${paths.credentials}.ba9876543210.tmp`;
+    await writeFile(fresh, "");
+    await writeFile(stale, "");
+    await utimes(fresh, now(), now());
+    await utimes(stale, now(), new Date(now().getTime() - 7_200_000));
+    await save(paths);
+    expect(await namesIn(paths.dir)).toEqual(["credentials.json", "credentials.json.0123456789ab.tmp"]);
   });
 
   it("keeps a malformed file under another name instead of destroying it", async () => {
