@@ -1,5 +1,6 @@
 /** Owns the hub's side of the main job: a hub, two topics, a script for the agent, and a script for the client. */
 
+import { randomBytes } from "node:crypto";
 import { activate, AgentruxClient } from "./client.ts";
 import { Refused } from "./client-http.ts";
 import type { StateFolder, Topology } from "./demo-state.ts";
@@ -27,13 +28,15 @@ export async function provision(hub: Hub, folder: StateFolder): Promise<Topology
     const { commandTopicId, resultTopicId, agentScriptId, clientScriptId } = last;
     if (await hub.knows([commandTopicId, resultTopicId], [agentScriptId, clientScriptId])) return last;
   }
-  const commandTopicId = await hub.createTopic("commands");
-  const resultTopicId = await hub.createTopic("results");
+  // Names are the hub's to keep apart; a suffix lets a second set stand beside one we have lost sight of.
+  const suffix = randomBytes(2).toString("hex");
+  const commandTopicId = await hub.createTopic(`commands-${suffix}`);
+  const resultTopicId = await hub.createTopic(`results-${suffix}`);
   const topology = {
     commandTopicId,
     resultTopicId,
-    agentScriptId: await hub.createScript("agent", { read: commandTopicId, write: resultTopicId }),
-    clientScriptId: await hub.createScript("client", { read: resultTopicId, write: commandTopicId }),
+    agentScriptId: await hub.createScript(`agent-${suffix}`, { read: commandTopicId, write: resultTopicId }),
+    clientScriptId: await hub.createScript(`client-${suffix}`, { read: resultTopicId, write: commandTopicId }),
   };
   folder.state.topology = topology;
   delete folder.state.client;

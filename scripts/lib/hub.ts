@@ -16,7 +16,9 @@ export interface HubOptions {
   /** 0 takes a free port. */
   readonly port: number;
   readonly logFile: string;
-  /** Further options of `agentrux-hub start`. */
+  /** The program, where it is not the hub's own; started with the same options. */
+  readonly program?: string;
+  /** Further options of the program. */
   readonly extraArgs?: readonly string[];
 }
 
@@ -43,8 +45,16 @@ export class Hub {
     const address = ["--host", "127.0.0.1", "--port", String(options.port)];
     const { group, firstLine } = startLongLived({
       name: "the hub",
-      args: [HUB, "start", ...address, "--data", options.dataDir, "--json", ...(options.extraArgs ?? [])],
-      env: process.env,
+      args: [
+        options.program ?? HUB,
+        "start",
+        ...address,
+        "--data",
+        options.dataDir,
+        "--json",
+        ...(options.extraArgs ?? []),
+      ],
+      env: ownEnvironment(),
       logFile: options.logFile,
       takeFirstLine: true,
     });
@@ -70,8 +80,8 @@ export class Hub {
   }
 
   /** The same hub again, on the same port with the same data, after it was stopped or killed. */
-  restart(extraArgs: readonly string[] = this.options.extraArgs ?? []): Promise<Hub> {
-    return Hub.start({ ...this.options, port: this.port, extraArgs });
+  again(changes: Pick<HubOptions, "extraArgs"> = {}): Promise<Hub> {
+    return Hub.start({ ...this.options, ...changes, port: this.port });
   }
 
   stop(): Promise<void> {
@@ -107,7 +117,7 @@ export class Hub {
   /** The data folder, not `--admin-token`, tells the command how to reach the hub: arguments are readable by others. */
   async #run(args: readonly string[]): Promise<unknown> {
     const result = await runNode([HUB, ...args, "--json", "--data", this.options.dataDir], {
-      env: process.env,
+      env: ownEnvironment(),
       timeoutMs: COMMAND_TIMEOUT_MS,
     });
     if (result.code !== 0) {
@@ -115,6 +125,11 @@ export class Hub {
     }
     return parseJson(result.stdout.trim().split("\n").at(-1) ?? "");
   }
+}
+
+/** The environment without settings meant for another hub, which would win over the data folder. */
+function ownEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("AGENTRUX_")));
 }
 
 function parseJson(line: string): unknown {

@@ -81,7 +81,7 @@ function harmless(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 const REGISTRY_TOKEN = /^(NPM|NODE_AUTH)_TOKEN$/;
 const SECRET = /(_API_KEYS?|_API_KEY_\d+|_TOKEN|_SECRET|_PASSWORD)$/;
 const FOREIGN =
-  /^(OPENCLAW_|ANTHROPIC_|OPENAI_|AWS_|XDG_|VITEST|NODE_ENV$|NODE_OPTIONS$|npm_(package|lifecycle|command|config_local_prefix))/;
+  /^(OPENCLAW_|AGENTRUX_|ANTHROPIC_|OPENAI_|AWS_|XDG_|VITEST|NODE_ENV$|NODE_OPTIONS$|npm_(package|lifecycle|command|config_local_prefix))/;
 
 /** Runs one `openclaw` command to its end. Never rejects over an exit code. */
 export function tryOpenClaw(

@@ -1,0 +1,211 @@
+/**
+ * The plugin as users run it: packed, installed into a real OpenClaw gateway, activated by a code, asked over a real
+ * hub. One gateway serves the whole file, so the order of the tests is part of them.
+ */
+
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { stopAllChildren } from "../../scripts/lib/children.ts";
+import type { Hub } from "../../scripts/lib/hub.ts";
+import { eventually, TestGateway } from "../support/gateway.ts";
+import { restartTestHub, startTestHub } from "../support/hub.ts";
+import { TestTopics } from "../support/topics.ts";
+
+const TURN_TIMEOUT_MS = 12_000;
+const SHORT_TOKEN_MS = 8_000;
+
+let dir: string;
+let hub: Hub;
+let topics: TestTopics;
+let gateway: TestGateway;
+
+beforeAll(async () => {
+  dir = fs.mkdtempSync(path.join(os.tmpdir(), "agentrux-e2e-"));
+  hub = await startTestHub(dir);
+  topics = await TestTopics.create(hub, "main");
+  gateway = await TestGateway.prepare(dir, hub, topics, { subagentTimeoutMs: TURN_TIMEOUT_MS, maxAttempts: 2 });
+  await gateway.start();
+});
+
+afterAll(async () => {
+  await gateway?.close();
+  await stopAllChildren();
+  fs.rmSync(dir, { recursive: true, force: true });
+});
+
+/** Waits until a turn with this text has reached the model. */
+async function untilModelSees(text: string): Promise<void> {
+  await eventually(`the model sees "${text}"`, () => gateway.model.requests.some((r) => r.text.includes(text)));
+}
+
+describe("activation, with the gateway running", () => {
+  it("says what is missing while there are no credentials", async () => {
+    const status = await eventually("a reason in the channel's status", async () => {
+      const seen = await gateway.channelStatus();
+      return seen.lastError !== "" && seen;
+    });
+    expect(status.connected).toBe(false);
+    expect(status.lastError).toMatch(/credentials|BOOTSTRAP\.md/);
+  });
+
+  it("quarantines a code the hub does not know", async () => {
+    gateway.dropBootstrap(`ac_${"x".repeat(43)}`);
+    const failed = await eventually("a quarantined file", () =>
+      gateway.files().find((name) => /^BOOTSTRAP\.md\.failed-[\d-]+$/.test(name)),
+    );
+    expect(fs.statSync(gateway.file(failed)).mode & 0o777).toBe(0o600);
+    expect(gateway.files()).not.toContain("credentials.json");
+    expect(gateway.files()).not.toContain("BOOTSTRAP.md");
+  });
+
+  it("takes a good code, without a restart", async () => {
+    const code = await hub.issueCode(topics.agentScriptId);
+    gateway.dropBootstrap(code);
+    await gateway.untilListening(topics);
+    expect(fs.statSync(gateway.file("credentials.json")).mode & 0o777).toBe(0o600);
+    expect(gateway.files()).not.toContain("BOOTSTRAP.md");
+    expect(fs.readFileSync(gateway.home.gatewayLog, "utf8")).not.toContain(code);
+    const status = await eventually("the channel is connected", async () => {
+      const seen = await gateway.channelStatus();
+      return seen.connected && seen;
+    });
+    expect(status).toMatchObject({ running: true, lastError: "", probeError: "" });
+  });
+});
+
+describe("commands and replies", () => {
+  it("answers a command, once, under its own request id", async () => {
+    const requestId = await topics.publish({ message: "ping", conversationKey: "first" });
+    const reply = await topics.reply(requestId);
+    expect(reply).toMatchObject({ status: "completed", message: "pong" });
+    expect(reply.payload).toMatchObject({ request_id: requestId, conversation_key: "first" });
+  });
+
+  it("remembers a conversation, and keeps it from others", async () => {
+    await topics.ask({ message: "Reply with exactly: the word is heron", conversationKey: "memory" });
+    await topics.ask({ message: "again, same", conversationKey: "memory" });
+    await topics.ask({ message: "again, other", conversationKey: "elsewhere" });
+    const shown = (text: string) =>
+      gateway.model.requests.findLast((r) => r.text === text)?.messages.some((m) => m.text.includes("heron"));
+    expect([shown("again, same"), shown("again, other")]).toEqual([true, false]);
+  });
+
+  it("does not let one conversation wait for another", async () => {
+    const slow = await topics.publish({ message: "SLOW:6000 tortoise", conversationKey: "slow" });
+    await untilModelSees("tortoise");
+    const fast = await topics.publish({ message: "hare", conversationKey: "fast" });
+    await Promise.all([topics.reply(slow), topics.reply(fast)]);
+    const order = (await topics.replies()).map((reply) => reply.requestId).filter((id) => id === slow || id === fast);
+    expect(order).toEqual([fast, slow]);
+  });
+
+  it("keeps the order within a conversation", async () => {
+    const messages = ["SLOW:2000 one", "two", "SLOW:500 three", "four"];
+    const requestIds: string[] = [];
+    for (const message of messages) requestIds.push(await topics.publish({ message, conversationKey: "ordered" }));
+    await Promise.all(requestIds.map((id) => topics.reply(id)));
+    const replies = (await topics.replies()).filter((reply) => requestIds.includes(reply.requestId));
+    expect(replies.map((reply) => reply.message)).toEqual(messages.map((message) => `echo: ${message}`));
+  });
+
+  it("says so when a turn takes too long, and goes on", async () => {
+    const reply = await topics.ask({ message: "SLOW:600000 for ever", conversationKey: "stuck" });
+    expect(reply.status).toBe("timeout");
+    expect(await topics.ask({ message: "ping", conversationKey: "stuck" })).toMatchObject({ message: "pong" });
+  });
+
+  it("says so when the model fails, without the model's own words", async () => {
+    const reply = await topics.ask({ message: "FAIL400", conversationKey: "failing" });
+    expect(reply.status).toBe("failed");
+    expect(JSON.stringify(reply.payload)).not.toMatch(/provider|scripted failure|LLM/);
+    expect(await topics.ask({ message: "ping", conversationKey: "failing" })).toMatchObject({ message: "pong" });
+  });
+
+  it("answers a silent turn all the same", async () => {
+    expect(await topics.ask({ message: "SILENT", conversationKey: "silent" })).toMatchObject({
+      status: "completed",
+      message: "",
+    });
+  });
+
+  it.each(["/reset", "/new", "/approve 1 allow", "/status"])("takes %s as text, not as a command", async (command) => {
+    expect(await topics.ask({ message: command, conversationKey: "slash" })).toMatchObject({
+      status: "completed",
+      message: `echo: ${command}`,
+    });
+  });
+
+  it("does not let a topic run commands of the shell", async () => {
+    const file = path.join(dir, "made-by-exec");
+    const reply = await topics.ask({ message: `TOOL:exec:${JSON.stringify({ command: `touch ${file}` })}` });
+    expect(reply.message).toMatch(/^tool-said: /);
+    expect(fs.existsSync(file)).toBe(false);
+    expect(gateway.model.requests.at(-1)?.toolNames).not.toContain("exec");
+  });
+});
+
+describe("when something goes away and comes back", () => {
+  it("answers over a hub that was killed in the middle of a turn", async () => {
+    const before = await topics.publish({ message: "SLOW:3000 over the gap", conversationKey: "gap" });
+    await untilModelSees("over the gap");
+    await hub.kill();
+    hub = await restartTestHub(hub, SHORT_TOKEN_MS);
+    const after = await topics.publish({ message: "ping", conversationKey: "gap" });
+    expect(await topics.reply(before)).toMatchObject({ status: "completed", message: "echo: SLOW:3000 over the gap" });
+    expect(await topics.reply(after)).toMatchObject({ status: "completed", message: "pong" });
+  });
+
+  it("answers, after a restart of the gateway, what was published meanwhile", async () => {
+    await gateway.stop();
+    const requestIds: string[] = [];
+    for (const message of ["while down 1", "while down 2", "while down 3"]) {
+      requestIds.push(await topics.publish({ message, conversationKey: message }));
+    }
+    await gateway.start();
+    const replies = await Promise.all(requestIds.map((id) => topics.reply(id)));
+    expect(replies.map((reply) => reply.message)).toEqual([
+      "echo: while down 1",
+      "echo: while down 2",
+      "echo: while down 3",
+    ]);
+  });
+
+  it("goes on when its access token ends", async () => {
+    for (const round of [1, 2]) {
+      await sleep(SHORT_TOKEN_MS + 1_000);
+      expect(await topics.ask(`round ${round}`)).toMatchObject({
+        status: "completed",
+        message: `echo: round ${round}`,
+      });
+    }
+    await hub.stop();
+    hub = await restartTestHub(hub);
+  });
+
+  it("says so when its credentials are refused, and recovers by a new code", async () => {
+    await gateway.stop();
+    const file = gateway.file("credentials.json");
+    const credentials = JSON.parse(fs.readFileSync(file, "utf8")) as Record<string, unknown>;
+    const secretKey = Object.keys(credentials).find((key) => /secret/i.test(key)) ?? "";
+    fs.writeFileSync(file, JSON.stringify({ ...credentials, [secretKey]: "not-the-secret" }), { mode: 0o600 });
+    await gateway.start();
+    const status = await eventually("a reason in the channel's status", async () => {
+      const seen = await gateway.channelStatus();
+      return `${seen.lastError}${seen.probeError}` !== "" && seen;
+    });
+    expect(status.connected).toBe(false);
+    expect(status.lastError).toMatch(/credential|secret|refused|401/i);
+    expect(status.json).not.toContain("not-the-secret");
+    fs.rmSync(file);
+    gateway.dropBootstrap(await hub.issueCode(topics.agentScriptId));
+    expect(await topics.ask("ping")).toMatchObject({ status: "completed", message: "pong" });
+  });
+
+  it("has given every command of this file exactly one reply", async () => {
+    expect(topics.published.length).toBeGreaterThan(20);
+    expect(await topics.replyCounts(topics.published)).toEqual(topics.published.map(() => 1));
+  });
+});

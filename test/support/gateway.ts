@@ -1,0 +1,155 @@
+/** The plugin, packed and installed, in a real OpenClaw gateway with the scripted model; against a real hub. */
+
+import fs from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { CHANNEL_ID, gatewaySettings, pluginSettings } from "../../scripts/lib/host-config.ts";
+import type { Hub } from "../../scripts/lib/hub.ts";
+import { type ScriptedModel, startScriptedModel } from "../../scripts/lib/model.ts";
+import {
+  Gateway,
+  installPlugin,
+  openClaw,
+  type OpenClawHome,
+  openClawHome,
+  setConfig,
+} from "../../scripts/lib/openclaw.ts";
+import { packPlugin } from "../../scripts/lib/plugin-package.ts";
+import { freeGatewayPort } from "../../scripts/lib/ports.ts";
+import type { TestTopics } from "./topics.ts";
+
+const POLL_MS = 100;
+/** Generous: machines that run tests are busy. */
+const WAIT_TIMEOUT_MS = 60_000;
+const STOP_GRACE_MS = 30_000;
+
+/**
+ * Waits until `probe` gives something other than undefined or false.
+ *
+ * @throws naming `what` when it does not in time.
+ */
+export async function eventually<T>(
+  what: string,
+  probe: () => T | Promise<T>,
+  timeoutMs = WAIT_TIMEOUT_MS,
+): Promise<NonNullable<Exclude<T, false>>> {
+  for (const end = performance.now() + timeoutMs; performance.now() < end; await sleep(POLL_MS)) {
+    const value = await probe();
+    if (value !== undefined && value !== null && value !== false) return value as NonNullable<Exclude<T, false>>;
+  }
+  throw new Error(`${what}: not within ${timeoutMs / 1000} s`);
+}
+
+/** A configured OpenClaw with the plugin in it. */
+export class TestGateway {
+  readonly home: OpenClawHome;
+  readonly model: ScriptedModel;
+  #gateway: Gateway | undefined;
+
+  private constructor(home: OpenClawHome, model: ScriptedModel) {
+    this.home = home;
+    this.model = model;
+  }
+
+  /** Packs, installs and configures in `dir`; does not start yet. `config` are settings of the plugin. */
+  static async prepare(
+    dir: string,
+    hub: Hub,
+    topics: TestTopics,
+    config: Readonly<Record<string, unknown>> = {},
+  ): Promise<TestGateway> {
+    const stateDir = path.join(dir, "openclaw");
+    const home = openClawHome({ stateDir, port: await freeGatewayPort(), gatewayToken: "test-token-".repeat(4) });
+    const { tarball } = await packPlugin(path.join(dir, "package"), undefined);
+    await installPlugin(home, tarball);
+    const model = await startScriptedModel();
+    const { commandTopicId, resultTopicId } = topics;
+    await setConfig(home, [
+      ...gatewaySettings(home, { kind: "scripted", baseUrl: model.baseUrl }),
+      ...pluginSettings({ commandTopicId, resultTopicId, agentId: "main", baseUrl: hub.url, ...config }),
+    ]);
+    return new TestGateway(home, model);
+  }
+
+  /** Starts the gateway; ready when everything but the channel is, which may have reasons of its own. */
+  async start(): Promise<void> {
+    this.#gateway = Gateway.start(this.home);
+    await this.#gateway.ready({ exceptChannel: CHANNEL_ID });
+  }
+
+  /** Stops it as an operator would. */
+  async stop(): Promise<void> {
+    await this.#gateway?.stop(STOP_GRACE_MS);
+    this.#gateway = undefined;
+  }
+
+  /** Stops it as a power cut would. */
+  async kill(): Promise<void> {
+    await this.#gateway?.kill();
+    this.#gateway = undefined;
+  }
+
+  /** Ends everything this object has started. */
+  async close(): Promise<void> {
+    await this.kill();
+    await this.model.close();
+  }
+
+  /** A path in the plugin's own folder. */
+  file(name: string): string {
+    return path.join(this.home.agentruxDir, name);
+  }
+
+  /** Names of the files in the plugin's own folder. */
+  files(): readonly string[] {
+    return fs.existsSync(this.home.agentruxDir) ? fs.readdirSync(this.home.agentruxDir).toSorted() : [];
+  }
+
+  /** Writes an activation code where the plugin looks for one, as the published README says. */
+  dropBootstrap(code: string): void {
+    fs.mkdirSync(this.home.agentruxDir, { recursive: true, mode: 0o700 });
+    const draft = this.file("draft");
+    fs.writeFileSync(draft, `# AgenTrux activation\n${code}\n`, { mode: 0o600 });
+    fs.renameSync(draft, this.file("BOOTSTRAP.md"));
+  }
+
+  /** Waits until the plugin has a read position on the topic: what is published from then on is answered. */
+  async untilListening(topics: TestTopics): Promise<void> {
+    await eventually("the plugin has a read position", () => {
+      const file = this.file("waterline.json");
+      return fs.existsSync(file) && fs.readFileSync(file, "utf8").includes(topics.commandTopicId);
+    });
+  }
+
+  /** The channel's account, as `openclaw channels status --probe --json` tells it. */
+  async channelStatus(): Promise<ChannelStatus> {
+    const document: unknown = JSON.parse(await openClaw(this.home, ["channels", "status", "--probe", "--json"]));
+    const accounts = at(at(document, "channelAccounts"), CHANNEL_ID);
+    const account: unknown = Array.isArray(accounts) ? accounts[0] : undefined;
+    return {
+      running: at(account, "running") === true,
+      connected: at(account, "connected") === true,
+      lastError: textAt(account, "lastError"),
+      probeError: textAt(at(account, "probe"), "error"),
+      json: JSON.stringify(account),
+    };
+  }
+}
+
+/** What an operator is told of the channel. */
+export interface ChannelStatus {
+  readonly running: boolean;
+  readonly connected: boolean;
+  readonly lastError: string;
+  readonly probeError: string;
+  readonly json: string;
+}
+
+function at(value: unknown, key: string): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined;
+}
+
+function textAt(value: unknown, key: string): string {
+  const text = at(value, key);
+  return typeof text === "string" ? text : "";
+}
