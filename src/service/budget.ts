@@ -1,22 +1,25 @@
-/** Owns the token bucket that keeps our own calls under a limit the service enforces. Pure but for the given clock. */
+/** Owns the count that keeps our own calls under a limit the service enforces. Pure but for the given clock. */
+
+const HOUR_MS = 3_600_000;
 
 export interface Budget {
   /** Takes one call. When none is left, how long until there is, in milliseconds; otherwise 0. */
   take(): number;
 }
 
-/** @param perHour Size of the bucket, and what flows back into it in an hour. */
+/**
+ * At most `perHour` calls in any sixty minutes. A bucket that refills would let twice as many through in its first hour,
+ * and the service counts from its own beginning.
+ */
 export function hourlyBudget(perHour: number, monotonic: () => number): Budget {
-  const refillMs = 3_600_000 / perHour;
-  let left = perHour;
-  let countedAt = monotonic();
+  let taken: readonly number[] = [];
   return {
     take() {
       const now = monotonic();
-      left = Math.min(perHour, left + (now - countedAt) / refillMs);
-      countedAt = now;
-      if (left < 1) return Math.ceil((1 - left) * refillMs);
-      left -= 1;
+      taken = taken.filter((at) => at > now - HOUR_MS);
+      const oldest = taken[0];
+      if (oldest !== undefined && taken.length >= perHour) return Math.ceil(oldest + HOUR_MS - now);
+      taken = [...taken, now];
       return 0;
     },
   };

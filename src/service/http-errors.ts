@@ -1,6 +1,7 @@
 /** Owns the translation of HTTP answers and of transport failures into the plugin's errors. */
 
 import { isCursorExpired, oldestAvailableEventId, parseErrorBody, type ParsedErrorBody } from "agentrux-wire";
+import { errors } from "undici";
 import { AgentruxError, type ErrorCode } from "../errors.ts";
 import type { HttpAnswer } from "./http.ts";
 import { redact } from "./redact.ts";
@@ -109,7 +110,7 @@ function message(
 export type CutOff = "caller" | "total" | "closed" | undefined;
 
 const HEADERS_OR_BODY_TIMEOUT = new Set(["UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT", "ETIMEDOUT"]);
-const BAD_ANSWER = /^(?:HPE_|UND_ERR_(?:HEADERS_OVERFLOW|RES_CONTENT_LENGTH_MISMATCH|RES_EXCEEDED))/;
+const BAD_ANSWER = new Set(["UND_ERR_HEADERS_OVERFLOW", "UND_ERR_RES_CONTENT_LENGTH_MISMATCH"]);
 
 /** The error a request that got no complete answer stands for. */
 export function transportError(cause: unknown, label: RequestLabel, cutOff: CutOff): AgentruxError {
@@ -125,8 +126,11 @@ export function transportError(cause: unknown, label: RequestLabel, cutOff: CutO
   }
   if (HEADERS_OR_BODY_TIMEOUT.has(code))
     return new AgentruxError("timeout", `${label}: the service fell silent`, unknown);
-  if (BAD_ANSWER.test(code))
-    return new AgentruxError("malformed_response", `${label}: not a valid HTTP answer`, unknown);
+  if (cause instanceof errors.HTTPParserError || BAD_ANSWER.has(code)) {
+    // undici's error carries the bytes it stumbled over; whoever prints the cause must not print those.
+    const bare = new Error(cause instanceof Error ? cause.message : code);
+    return new AgentruxError("malformed_response", `${label}: not a valid HTTP answer`, { ...unknown, cause: bare });
+  }
   if (code === "UND_ERR_INVALID_ARG") {
     return new AgentruxError("invalid", `${label}: the request cannot be written as HTTP`, { cause });
   }

@@ -177,12 +177,7 @@ class SharedTokens implements TokenClient {
     const refreshed = await this.#refresh(now);
     if (refreshed !== undefined) return refreshed;
     const waitMs = this.#budget?.take() ?? 0;
-    if (waitMs > 0) {
-      throw new AgentruxError("rate_limited", "The hourly budget for new tokens is spent", {
-        retryable: true,
-        retryAfterMs: waitMs,
-      });
-    }
+    if (waitMs > 0) throw again(this.#lastFailure ?? spentBudget(), waitMs);
     return await this.#endpoints.bySecret(this.#closing.signal);
   }
 
@@ -243,16 +238,7 @@ class SharedTokens implements TokenClient {
   #checkCoolDown(now: number): void {
     const leftMs = Math.ceil(this.#notBefore - now);
     const last = this.#lastFailure;
-    if (leftMs <= 0 || last === undefined) return;
-    throw new AgentruxError(last.code, last.message, {
-      kind: last.kind,
-      retryable: last.retryable,
-      retryAfterMs: leftMs,
-      cause: last,
-      ...(last.status === undefined ? {} : { status: last.status }),
-      ...(last.serviceCode === undefined ? {} : { serviceCode: last.serviceCode }),
-      ...(last.details === undefined ? {} : { details: last.details }),
-    });
+    if (leftMs > 0 && last !== undefined) throw again(last, leftMs);
   }
 
   #rejectedAtBirth(now: number): void {
@@ -269,6 +255,23 @@ class SharedTokens implements TokenClient {
     });
     this.#notBefore = Math.max(this.#notBefore, now + slowJitter(ceilingMs, this.#random));
   }
+}
+
+function spentBudget(): AgentruxError {
+  return new AgentruxError("rate_limited", "The hourly budget for new tokens is spent", { retryable: true });
+}
+
+/** `last` for a caller who came too early: the trouble is still the same, and this is how long to wait. */
+function again(last: AgentruxError, retryAfterMs: number): AgentruxError {
+  return new AgentruxError(last.code, last.message, {
+    kind: last.kind,
+    retryable: last.retryable,
+    retryAfterMs,
+    cause: last.cause ?? last,
+    ...(last.status === undefined ? {} : { status: last.status }),
+    ...(last.serviceCode === undefined ? {} : { serviceCode: last.serviceCode }),
+    ...(last.details === undefined ? {} : { details: last.details }),
+  });
 }
 
 /** `work`, or `aborted` as soon as `signal` aborts: the work itself goes on for whoever else waits. */
