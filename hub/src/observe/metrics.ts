@@ -1,13 +1,8 @@
 /** Owns the measurements: a registry of counters, histograms and gauges that renders Prometheus' text format. */
 import type { Counter, Histogram, Labels, Metrics } from "../runtime.ts";
 
-/** Content type of what {@link MetricsRegistry.render} gives (Prometheus exposition format 0.0.4). */
+/** Content type of what `Metrics.render` gives (Prometheus exposition format 0.0.4). */
 export const METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
-
-export interface MetricsRegistry extends Metrics {
-  /** Everything measured so far, in the order in which it was first asked for. */
-  render(): string;
-}
 
 interface Series {
   /** Sample lines of this series, without the family's HELP and TYPE. */
@@ -29,7 +24,7 @@ const NAME_PATTERN = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
  *
  * @throws TypeError when a name is no Prometheus name, or is asked for again as another type: both are programming errors
  */
-export function createMetrics(): MetricsRegistry {
+export function createMetrics(): Metrics {
   const families = new Map<string, Family>();
 
   function family(name: string, help: string, type: Family["type"]): Family {
@@ -68,7 +63,10 @@ export function createMetrics(): MetricsRegistry {
 
     gauge(name, help, read, labels = {}) {
       const key = labelText(labels);
-      family(name, help, "gauge").series.set(key, { handle: undefined, lines: () => [`${name}${key} ${number(read())}`] });
+      family(name, help, "gauge").series.set(key, {
+        handle: undefined,
+        lines: () => [`${name}${key} ${number(read())}`],
+      });
     },
 
     render() {
@@ -88,7 +86,7 @@ function histogramSeries(
   labels: Labels,
 ): Series & { readonly handle: Histogram } {
   const bounds = [...bucketUpperBounds].sort((a, b) => a - b);
-  const counts = new Array<number>(bounds.length).fill(0);
+  const counts = bounds.map(() => 0);
   let count = 0;
   let sum = 0;
   const handle: Histogram = {

@@ -19,18 +19,24 @@ export function measureProcess(metrics: Metrics, dataDir: string): () => void {
   let max = 0;
   // The histogram holds the time between two looks, which is the resolution when the loop is not late at all.
   const late = (ns: number) => (delay.count === 0 ? 0 : Math.max(0, ns / NS_PER_S - RESOLUTION_MS / 1000));
-  metrics.gauge("agentrux_hub_event_loop_delay_p50_seconds", "Median event-loop delay since the last collection", () => {
-    const p50 = late(delay.percentile(50));
-    p99 = late(delay.percentile(99));
-    max = late(delay.max);
-    delay.reset();
-    return p50;
-  });
+  metrics.gauge(
+    "agentrux_hub_event_loop_delay_p50_seconds",
+    "Median event-loop delay since the last collection",
+    () => {
+      const p50 = late(delay.percentile(50));
+      p99 = late(delay.percentile(99));
+      max = late(delay.max);
+      delay.reset();
+      return p50;
+    },
+  );
   metrics.gauge("agentrux_hub_event_loop_delay_p99_seconds", "99th percentile of the event-loop delay", () => p99);
   metrics.gauge("agentrux_hub_event_loop_delay_max_seconds", "Longest event-loop delay", () => max);
   metrics.gauge("process_resident_memory_bytes", "Resident memory", () => process.memoryUsage.rss());
   metrics.gauge("process_uptime_seconds", "Time since the process started", () => process.uptime());
-  metrics.gauge("agentrux_hub_store_bytes", "Size of the database files, write-ahead log included", () => sizeOf(dataDir));
+  metrics.gauge("agentrux_hub_store_bytes", "Size of the database files, write-ahead log included", () =>
+    sizeOf(dataDir),
+  );
   return () => delay.disable();
 }
 

@@ -15,6 +15,7 @@ import { requestBase } from "../http/base-url.ts";
 import { SMALL_BODY_BYTES, checked, parseJson, readText } from "../http/body.ts";
 import type { HubApp, HubContext } from "../http/context.ts";
 import type { PayloadObject } from "../store/port.ts";
+import { isoTime } from "../time.ts";
 import type { PayloadObjects } from "./objects.ts";
 import { isReadable } from "./objects.ts";
 import type { UrlClaims, UrlSigner } from "./signed-urls.ts";
@@ -25,7 +26,12 @@ interface SignedUrl {
   readonly expiresAt: number;
 }
 
-export function registerObjectMetadataRoutes(app: HubApp, deps: HubDeps, objects: PayloadObjects, urls: UrlSigner): void {
+export function registerObjectMetadataRoutes(
+  app: HubApp,
+  deps: HubDeps,
+  objects: PayloadObjects,
+  urls: UrlSigner,
+): void {
   function signedUrl(c: HubContext, method: UrlClaims["method"], object: PayloadObject): SignedUrl {
     const lifeMs = method === "PUT" ? deps.config.ttls.uploadUrlMs : deps.config.ttls.downloadUrlMs;
     const expiresAt = deps.clock.now() + lifeMs;
@@ -113,9 +119,4 @@ export function registerObjectMetadataRoutes(app: HubApp, deps: HubDeps, objects
 
 function hexOrNull(checksum: string | null | undefined): string | null {
   return typeof checksum === "string" ? (sha256ToHex(checksum) ?? null) : null;
-}
-
-/** With an explicit offset: Python's older parsers do not know `Z`. */
-function isoTime(epochMs: number): string {
-  return new Date(epochMs).toISOString().replace("Z", "+00:00");
 }

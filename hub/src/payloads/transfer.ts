@@ -26,7 +26,10 @@ export interface TransferParts {
 }
 
 export function registerTransferRoutes(app: HubApp, deps: HubDeps, { objects, files, urls }: TransferParts): void {
-  const bytesIn = deps.metrics.counter("agentrux_hub_payload_received_bytes_total", "Bytes of payload objects received");
+  const bytesIn = deps.metrics.counter(
+    "agentrux_hub_payload_received_bytes_total",
+    "Bytes of payload objects received",
+  );
   const bytesOut = deps.metrics.counter("agentrux_hub_payload_sent_bytes_total", "Bytes of payload objects sent");
 
   /** An unknown object and a wrong signature have the same answer. */
