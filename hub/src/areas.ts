@@ -3,6 +3,7 @@ import { registerActivationRoutes } from "./auth/activation.ts";
 import { registerInviteRoutes } from "./auth/invites.ts";
 import { registerOAuthTokenRoute } from "./auth/oauth.ts";
 import { registerTokenRoutesA } from "./auth/tokens-a.ts";
+import { registerConsoleRoutes } from "./console/routes.ts";
 import type { HubDeps } from "./deps.ts";
 import type { HubApp } from "./http/context.ts";
 import { registerHealthRoutes } from "./http/health.ts";
@@ -26,4 +27,5 @@ export const AREAS: readonly RegisterRoutes[] = [
   registerStreamRoute,
   registerEventRoute,
   registerPayloadRoutes,
+  registerConsoleRoutes,
 ];

@@ -266,6 +266,11 @@ export interface NewInviteCode {
   readonly expiresAt: number;
 }
 
+/** An invite code as kept: everything but the code. */
+export interface InviteCode extends Omit<NewInviteCode, "hash"> {
+  readonly consumedAt: number | null;
+}
+
 export type InviteOutcome =
   | { readonly outcome: "redeemed"; readonly grant: Grant }
   | { readonly outcome: "spent" }
@@ -277,6 +282,8 @@ export interface CodeStore {
   /** Consumes the code and stores the credential it buys, in one step: of several callers one gets `redeemed`. */
   redeemActivationCode(hash: string, now: number, credential: NewCredential): Promise<ActivationOutcome>;
   createInviteCode(code: NewInviteCode): Promise<void>;
+  /** Those of a topic, newest first. */
+  inviteCodes(topicId: string): Promise<readonly InviteCode[]>;
   /** Consumes the code and stores the grant it buys, in one step. */
   redeemInviteCode(hash: string, now: number, scriptId: string, grantId: string): Promise<InviteOutcome>;
 }

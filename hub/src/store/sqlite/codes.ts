@@ -3,6 +3,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type {
   ActivationOutcome,
   CodeStore,
+  InviteCode,
   InviteOutcome,
   NewActivationCode,
   NewCredential,
@@ -10,7 +11,7 @@ import type {
 } from "../port.ts";
 import type { SqliteCredentials } from "./credentials.ts";
 import { transaction } from "./database.ts";
-import { oneOf, text } from "./rows.ts";
+import { integer, integerOrNull, oneOf, text } from "./rows.ts";
 import type { SqliteScripts } from "./scripts.ts";
 
 export class SqliteCodes implements CodeStore {
@@ -57,6 +58,19 @@ export class SqliteCodes implements CodeStore {
         .prepare("INSERT INTO invite_codes (hash, topic_id, action, created_at, expires_at) VALUES (?, ?, ?, ?, ?)")
         .run(code.hash, code.topicId, code.action, code.createdAt, code.expiresAt),
     );
+  }
+
+  async inviteCodes(topicId: string): Promise<readonly InviteCode[]> {
+    return this.#database
+      .prepare("SELECT * FROM invite_codes WHERE topic_id = ? ORDER BY created_at DESC")
+      .all(topicId)
+      .map((row) => ({
+        topicId: text(row, "topic_id"),
+        action: oneOf(row, "action", ["read", "write"]),
+        createdAt: integer(row, "created_at"),
+        expiresAt: integer(row, "expires_at"),
+        consumedAt: integerOrNull(row, "consumed_at"),
+      }));
   }
 
   async redeemInviteCode(hash: string, now: number, scriptId: string, grantId: string): Promise<InviteOutcome> {
