@@ -78,6 +78,8 @@ export interface AppendRequest {
   readonly producer: string;
   readonly storedAt: number;
   readonly event: NewEvent;
+  /** Bare ids of payload objects named inside the payload: those uploaded to the topic are committed, others ignored. */
+  readonly mentionedObjectIds: readonly string[];
   readonly idempotency?: IdempotencyClaim;
 }
 

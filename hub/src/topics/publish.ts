@@ -7,6 +7,7 @@ import { HubError } from "../errors.ts";
 import { parseJson, readText } from "../http/body.ts";
 import type { HubApp, HubContext } from "../http/context.ts";
 import { uuidV7 } from "../ids.ts";
+import { mentionedObjectIds } from "../payloads/mentions.ts";
 import type { AppendRequest, AppendResult, Generation } from "../store/port.ts";
 import { encodeCursor } from "./cursor.ts";
 import { elementTexts, memberTexts } from "./json-text.ts";
@@ -83,6 +84,7 @@ function appendRequest(deps: HubDeps, call: TopicCall, event: PublishedEvent, ke
     producer: call.caller.scriptId,
     storedAt,
     event: { ...event, eventId: uuidV7(deps.random, storedAt) },
+    mentionedObjectIds: mentionedObjectIds(event.payloadJson),
     ...(key === undefined ? {} : { idempotency: { key, fingerprint: fingerprint(event) } }),
   };
 }

@@ -46,6 +46,7 @@ export class GroupCommit {
   readonly #insertKey: StatementSync;
   readonly #selectObject: StatementSync;
   readonly #commitObject: StatementSync;
+  readonly #commitMentioned: StatementSync;
   readonly #events: Counter;
   readonly #eventsPerCommit: Histogram;
   readonly #failures: Counter;
@@ -72,6 +73,10 @@ export class GroupCommit {
     );
     this.#selectObject = database.prepare("SELECT state FROM objects WHERE id = ? AND topic_id = ?");
     this.#commitObject = database.prepare("UPDATE objects SET state = 'committed', committed_at = ? WHERE id = ?");
+    this.#commitMentioned = database.prepare(
+      `UPDATE objects SET state = 'committed', committed_at = ?
+       WHERE id = ? AND topic_id = ? AND state = 'uploaded' AND generation = 'b'`,
+    );
     this.#events = metrics.counter("agentrux_hub_events_stored_total", "Events committed to the store");
     this.#eventsPerCommit = metrics.histogram(
       "agentrux_hub_events_per_commit",
@@ -192,7 +197,8 @@ export class GroupCommit {
     };
   }
 
-  #write({ event, producer, storedAt, idempotency }: AppendRequest, state: TopicState, group: Group): AppendResult {
+  #write(request: AppendRequest, state: TopicState, group: Group): AppendResult {
+    const { event, producer, storedAt, idempotency } = request;
     const seq = (group.lastSeq.get(state) ?? state.lastSeq) + 1;
     group.lastSeq.set(state, seq);
     this.#insertEvent.run(
@@ -209,6 +215,7 @@ export class GroupCommit {
       event.payloadJson,
     );
     if (event.objectId !== null) this.#commitObject.run(storedAt, event.objectId);
+    for (const id of request.mentionedObjectIds) this.#commitMentioned.run(storedAt, id, request.topicId);
     if (idempotency !== undefined) {
       const { key, fingerprint } = idempotency;
       this.#insertKey.run(state.no, producer, key, fingerprint, event.eventId, seq, storedAt);
