@@ -4,20 +4,13 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { channelStatus } from "./channel-status.ts";
 import { DemoError } from "./demo-error.ts";
 import { type StateFolder, type Topology, writePrivate } from "./demo-state.ts";
 import { CHANNEL_ID, gatewaySettings, type ModelChoice, pluginSettings } from "./host-config.ts";
 import type { Hub } from "./hub.ts";
 import type { ChosenModel } from "./model-choice.ts";
-import {
-  Gateway,
-  installPlugin,
-  openClaw,
-  type OpenClawHome,
-  openClawHome,
-  setConfig,
-  tryOpenClaw,
-} from "./openclaw.ts";
+import { Gateway, installPlugin, openClaw, type OpenClawHome, openClawHome, setConfig } from "./openclaw.ts";
 import { packPlugin } from "./plugin-package.ts";
 import { freeGatewayPort } from "./ports.ts";
 
@@ -155,7 +148,6 @@ function fileContains(file: string, text: string): boolean {
 }
 
 async function channelTrouble(home: OpenClawHome): Promise<string> {
-  const { stdout } = await tryOpenClaw(home, ["channels", "status", "--probe"]);
-  const line = stdout.split("\n").find((text) => /agentrux/i.test(text));
-  return line?.trim() ?? "no reason given";
+  const { lastError, probeError, lifecycle } = await channelStatus(home, { probe: true });
+  return lastError || probeError || `its state is "${lifecycle}"`;
 }

@@ -20,6 +20,7 @@ Starts a hub and an OpenClaw gateway with the plugin in it, sends a first comman
 each line you type is published as a command, and the agent's reply is printed.
 
   --ask TEXT        ask one command, print only its reply on stdout, and stop
+                    (npm prints two lines of its own before it; "npm -s start" does not)
   --fresh           forget what earlier runs left in the state folder, and begin anew
   --model REF       provider/model, such as anthropic/claude-opus-5 (its key comes from the environment),
                     or "scripted" for the scripted model even when a key is set

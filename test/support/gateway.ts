@@ -3,6 +3,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { type ChannelStatus, readChannelStatus } from "../../scripts/lib/channel-status.ts";
 import { CHANNEL_ID, gatewaySettings, pluginSettings } from "../../scripts/lib/host-config.ts";
 import type { Hub } from "../../scripts/lib/hub.ts";
 import { type ScriptedModel, startScriptedModel } from "../../scripts/lib/model.ts";
@@ -123,33 +124,6 @@ export class TestGateway {
 
   /** The channel's account, as `openclaw channels status --probe --json` tells it. */
   async channelStatus(): Promise<ChannelStatus> {
-    const document: unknown = JSON.parse(await openClaw(this.home, ["channels", "status", "--probe", "--json"]));
-    const accounts = at(at(document, "channelAccounts"), CHANNEL_ID);
-    const account: unknown = Array.isArray(accounts) ? accounts[0] : undefined;
-    return {
-      running: at(account, "running") === true,
-      connected: at(account, "connected") === true,
-      lastError: textAt(account, "lastError"),
-      probeError: textAt(at(account, "probe"), "error"),
-      json: JSON.stringify(account),
-    };
+    return readChannelStatus(await openClaw(this.home, ["channels", "status", "--probe", "--json"]));
   }
-}
-
-/** What an operator is told of the channel. */
-export interface ChannelStatus {
-  readonly running: boolean;
-  readonly connected: boolean;
-  readonly lastError: string;
-  readonly probeError: string;
-  readonly json: string;
-}
-
-function at(value: unknown, key: string): unknown {
-  return typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined;
-}
-
-function textAt(value: unknown, key: string): string {
-  const text = at(value, key);
-  return typeof text === "string" ? text : "";
 }
