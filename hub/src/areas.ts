@@ -7,6 +7,7 @@ import { registerConsoleRoutes } from "./console/routes.ts";
 import type { HubDeps } from "./deps.ts";
 import type { HubApp } from "./http/context.ts";
 import { registerHealthRoutes } from "./http/health.ts";
+import { registerObserveRoutes } from "./observe/routes.ts";
 import { registerPayloadRoutes } from "./payloads/index.ts";
 import { registerTopicListRoute } from "./topics/list.ts";
 import { registerPublishRoutes } from "./topics/publish.ts";
@@ -16,6 +17,7 @@ import { registerStreamRoute } from "./topics/stream.ts";
 export type RegisterRoutes = (app: HubApp, deps: HubDeps) => void;
 
 export const AREAS: readonly RegisterRoutes[] = [
+  registerObserveRoutes,
   registerHealthRoutes,
   registerActivationRoutes,
   registerTokenRoutesA,

@@ -17,17 +17,18 @@ export function startBackground(deps: HubDeps): Background {
     endForbiddenStreams(deps, scriptId).catch((error: unknown) => log.error({ err: error }, "stream check failed"));
   });
   const tick = setInterval(() => fanout.tick(), Math.max(5, Math.min(MAX_TICK_MS, config.streamKeepAliveMs / 10)));
-  let stopped = false;
+  const stopping = new AbortController();
   let sweeping: Promise<void> = Promise.resolve();
   const sweep = async () => {
-    while (!stopped && (await store.events.sweep(clock.now(), SWEEP_ROWS)) >= SWEEP_ROWS) await nextTurn();
+    while (!stopping.signal.aborted && (await store.events.sweep(clock.now(), SWEEP_ROWS)) >= SWEEP_ROWS)
+      await nextTurn();
   };
   const sweepTimer = setInterval(() => {
     sweeping = sweeping.then(sweep).catch((error: unknown) => log.error({ err: error }, "retention sweep failed"));
   }, config.retentionSweepMs);
   return {
     async stop() {
-      stopped = true;
+      stopping.abort();
       clearInterval(tick);
       clearInterval(sweepTimer);
       stopCommits();

@@ -119,7 +119,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
       close: () => (closing ??= stop(server, deps, undo)),
     };
   } catch (error) {
-    for (const step of undo.reverse()) await step();
+    for (const step of undo.toReversed()) await step();
     throw error;
   }
 }
@@ -132,13 +132,13 @@ async function stop(server: Server, deps: HubDeps, undo: (() => unknown)[]): Pro
   await Promise.race([closed, delay(DRAIN_MS, undefined, { signal: deadline.signal, ref: false })]);
   deadline.abort();
   server.closeAllConnections();
-  for (const step of undo.reverse()) await step();
+  for (const step of undo.toReversed()) await step();
   deps.log.info("hub has stopped");
 }
 
 function httpServer(deps: HubDeps): Server {
-  const app = createApp(deps);
-  const server = createServer(
+  const answer = getRequestListener(createApp(deps).fetch);
+  return createServer(
     {
       maxHeaderSize: deps.config.limits.maxHeaderBytes,
       headersTimeout: 15_000,
@@ -146,9 +146,13 @@ function httpServer(deps: HubDeps): Server {
       keepAliveTimeout: 65_000,
       noDelay: true,
     },
-    getRequestListener(app.fetch),
+    (incoming, outgoing) => {
+      answer(incoming, outgoing).catch((error: unknown) => {
+        deps.log.error({ err: error }, "answering failed");
+        outgoing.destroy();
+      });
+    },
   );
-  return server;
 }
 
 function listen(server: Server, config: HubConfig): Promise<string> {

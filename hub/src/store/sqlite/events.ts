@@ -15,8 +15,7 @@ import type {
 import { HubError } from "../../errors.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import type { Retention } from "./retention.ts";
-import type { Row } from "./rows.ts";
-import { integer, text, textOrNull } from "./rows.ts";
+import { asInteger, asRow, asText, asTextOrNull, integer, text } from "./rows.ts";
 import type { SqliteTopics } from "./topics.ts";
 
 const COLUMNS = "seq, event_id, type, stored_at, producer, object_id, correlation_id, reply_topic, metadata, payload";
@@ -81,11 +80,9 @@ export class SqliteEvents implements EventStore {
   async byId(topicId: string, eventId: string): Promise<StoredEvent | undefined> {
     const state = this.#topics.state(topicId);
     if (state === undefined) return undefined;
-    const row = this.#prepare(`SELECT ${COLUMNS} FROM events WHERE event_id = ? AND topic_no = ?`).get(
-      eventId,
-      state.no,
-    );
-    return row === undefined ? undefined : toEvent(row);
+    const statement = this.#prepareRows(`SELECT ${COLUMNS} FROM events WHERE event_id = ? AND topic_no = ?`);
+    for (const row of statement.iterate(eventId, state.no)) return toEvent(asRow(row));
+    return undefined;
   }
 
   async bounds(topicId: string): Promise<TopicBounds> {
@@ -123,7 +120,7 @@ export class SqliteEvents implements EventStore {
   #read(topicNo: number, query: PageQuery, after: number, before: number, page: GrowingPage): void {
     const maxBytes = query.maxBytes ?? Infinity;
     for (const row of this.#rows(topicNo, query, after, before, query.limit - page.events.length)) {
-      const event = toEvent(row);
+      const event = toEvent(asRow(row));
       page.bytes += event.payloadJson?.length ?? 0;
       if (page.bytes > maxBytes && page.events.length > 0) {
         page.truncated = true;
@@ -133,12 +130,12 @@ export class SqliteEvents implements EventStore {
     }
   }
 
-  #rows(topicNo: number, query: PageQuery, after: number, before: number, limit: number): Iterable<Row> {
+  #rows(topicNo: number, query: PageQuery, after: number, before: number, limit: number): Iterable<unknown> {
     const { from, values } = rowsBetween(topicNo, query, after, before);
     if (query.excludeProducer === undefined) {
-      return this.#prepare(`SELECT ${COLUMNS} ${from} LIMIT ?`).iterate(...values, limit);
+      return this.#prepareRows(`SELECT ${COLUMNS} ${from} LIMIT ?`).iterate(...values, limit);
     }
-    return this.#prepare(
+    return this.#prepareRows(
       `SELECT * FROM (SELECT ${COLUMNS} ${from} LIMIT ${FILTER_WINDOW_ROWS}) WHERE producer <> ? LIMIT ?`,
     ).iterate(...values, query.excludeProducer, limit);
   }
@@ -148,6 +145,13 @@ export class SqliteEvents implements EventStore {
     const { from, values } = rowsBetween(topicNo, query, after, before);
     const row = this.#prepare(`SELECT seq ${from} LIMIT 1 OFFSET ${FILTER_WINDOW_ROWS - 1}`).get(...values);
     return row === undefined ? undefined : integer(row, "seq");
+  }
+
+  /** A statement whose rows are arrays. */
+  #prepareRows(sql: string): StatementSync {
+    const statement = this.#prepare(sql);
+    statement.setReturnArrays(true);
+    return statement;
   }
 
   #prepare(sql: string): StatementSync {
@@ -173,17 +177,19 @@ function rowsBetween(
   };
 }
 
-function toEvent(row: Row): StoredEvent {
+/** By position, in the order of {@link COLUMNS}: naming ten columns of every row halves the speed of a pull. */
+function toEvent(row: readonly unknown[]): StoredEvent {
+  const [seq, eventId, type, storedAt, producer, objectId, correlationId, replyTopic, metadata, payload] = row;
   return {
-    seq: integer(row, "seq"),
-    eventId: text(row, "event_id"),
-    type: text(row, "type"),
-    storedAt: integer(row, "stored_at"),
-    producer: text(row, "producer"),
-    objectId: textOrNull(row, "object_id"),
-    correlationId: textOrNull(row, "correlation_id"),
-    replyTopic: textOrNull(row, "reply_topic"),
-    metadataJson: textOrNull(row, "metadata"),
-    payloadJson: textOrNull(row, "payload"),
+    seq: asInteger(seq),
+    eventId: asText(eventId),
+    type: asText(type),
+    storedAt: asInteger(storedAt),
+    producer: asText(producer),
+    objectId: asTextOrNull(objectId),
+    correlationId: asTextOrNull(correlationId),
+    replyTopic: asTextOrNull(replyTopic),
+    metadataJson: asTextOrNull(metadata),
+    payloadJson: asTextOrNull(payload),
   };
 }

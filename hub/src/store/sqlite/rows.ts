@@ -2,26 +2,31 @@
 
 export type Row = Record<string, unknown>;
 
-export function text(row: Row, column: string): string {
-  const value = row[column];
-  if (typeof value !== "string") throw new TypeError(`column ${column} is not text`);
+export function asText(value: unknown): string {
+  if (typeof value !== "string") throw new TypeError("a text column holds something else");
   return value;
 }
 
-export function textOrNull(row: Row, column: string): string | null {
-  const value = row[column];
-  return value === null ? null : text(row, column);
+export function asTextOrNull(value: unknown): string | null {
+  return value === null ? null : asText(value);
 }
 
-export function integer(row: Row, column: string): number {
-  const value = row[column];
-  if (typeof value !== "number") throw new TypeError(`column ${column} is not a number`);
+export function asInteger(value: unknown): number {
+  if (typeof value !== "number") throw new TypeError("an integer column holds something else");
   return value;
 }
 
-export function integerOrNull(row: Row, column: string): number | null {
-  return row[column] === null ? null : integer(row, column);
+/** A row of a statement that returns arrays. */
+export function asRow(row: unknown): readonly unknown[] {
+  if (!Array.isArray(row)) throw new TypeError("the row is not an array");
+  return row;
 }
+
+export const text = (row: Row, column: string): string => asText(row[column]);
+export const textOrNull = (row: Row, column: string): string | null => asTextOrNull(row[column]);
+export const integer = (row: Row, column: string): number => asInteger(row[column]);
+export const integerOrNull = (row: Row, column: string): number | null =>
+  row[column] === null ? null : asInteger(row[column]);
 
 /** A column with a closed set of values. */
 export function oneOf<const T extends string>(row: Row, column: string, allowed: readonly T[]): T {
