@@ -13,6 +13,8 @@ import { DemoError } from "./demo-error.ts";
 const LOCK_FILE = "lock.sqlite";
 const STATE_FILE = "state.json";
 const SQLITE_BUSY = 5;
+/** Locks in force. Kept here, because one that nobody refers to any more would be collected, and so let go. */
+const heldLocks = new Set<DatabaseSync>();
 
 const topology = z.object({
   commandTopicId: z.string(),
@@ -90,6 +92,7 @@ export class StateFolder {
 
   /** Lets the next run in. */
   close(): void {
+    heldLocks.delete(this.#lock);
     this.#lock.close();
   }
 }
@@ -99,6 +102,7 @@ function takeLock(dir: string): DatabaseSync {
   const lock = new DatabaseSync(path.join(dir, LOCK_FILE), { timeout: 0 });
   try {
     lock.exec("BEGIN EXCLUSIVE");
+    heldLocks.add(lock);
     return lock;
   } catch (cause) {
     lock.close();

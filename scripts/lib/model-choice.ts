@@ -40,10 +40,10 @@ export function chooseModel(wanted: string | undefined, env: NodeJS.ProcessEnv):
 function realModel(ref: string, env: NodeJS.ProcessEnv): ChosenModel {
   const provider = ref.slice(0, ref.indexOf("/"));
   const known = KNOWN_PROVIDERS[provider];
-  // Other providers read their keys by names of their own, which begin with the provider's.
-  const prefix = `${provider.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}_`;
+  // Only the host knows which variable a provider we do not know reads its key from: it gets all keys then.
+  const wanted = known === undefined ? /_API_KEYS?$/ : new RegExp(`^${provider.toUpperCase()}_`);
   const secrets = Object.fromEntries(
-    Object.entries(env).flatMap(([name, value]) => (name.startsWith(prefix) && isSet(value) ? [[name, value]] : [])),
+    Object.entries(env).flatMap(([name, value]) => (wanted.test(name) && isSet(value) ? [[name, value]] : [])),
   );
   if (known !== undefined && secrets[known.keyVariable] === undefined) {
     throw new DemoError(

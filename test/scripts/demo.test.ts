@@ -52,15 +52,27 @@ describe("the model", () => {
     });
   });
 
-  it("is the wanted one, with that provider's secrets and no others", () => {
-    const env = { ANTHROPIC_API_KEY: "a", OPENROUTER_API_KEY: "o" };
-    expect(chooseModel("openrouter/some/model", env)).toEqual({
+  it("is the wanted one, with its own secrets and no others", () => {
+    const env = { ANTHROPIC_API_KEY: "a", ANTHROPIC_BASE_URL: "http://b", OPENAI_API_KEY: "o", HOME: "/h" };
+    expect(chooseModel("anthropic/some-model", env)).toEqual({
       kind: "real",
-      ref: "openrouter/some/model",
-      secrets: { OPENROUTER_API_KEY: "o" },
+      ref: "anthropic/some-model",
+      secrets: { ANTHROPIC_API_KEY: "a", ANTHROPIC_BASE_URL: "http://b" },
+      keyVariable: "ANTHROPIC_API_KEY",
+    });
+  });
+
+  it("gets every key when only the host knows which one its provider reads", () => {
+    expect(chooseModel("google/some-model", { GEMINI_API_KEY: "g", HOME: "/h" })).toEqual({
+      kind: "real",
+      ref: "google/some-model",
+      secrets: { GEMINI_API_KEY: "g" },
       keyVariable: undefined,
     });
-    expect(() => chooseModel("openai/gpt-5.5", env)).toThrow(DemoError);
+  });
+
+  it("is refused when its key is missing", () => {
+    expect(() => chooseModel("openai/gpt-5.5", { ANTHROPIC_API_KEY: "a" })).toThrow(DemoError);
   });
 });
 
