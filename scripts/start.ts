@@ -6,7 +6,7 @@
 import path from "node:path";
 import { createInterface } from "node:readline/promises";
 import { killAllChildren, stopAllChildren } from "./lib/children.ts";
-import type { Reply } from "./lib/client.ts";
+import type { Reply } from "./lib/client-replies.ts";
 import { curlCommands, type Demo, startDemo } from "./lib/demo.ts";
 import { DemoError } from "./lib/demo-error.ts";
 import { parseOptions, type StartOptions, USAGE, UsageError } from "./lib/options.ts";

@@ -6,7 +6,8 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { hints } from "./client-hints.ts";
-import { arrayField, isRecord, numberField, Refused, requestJson, stringField } from "./client-http.ts";
+import { arrayField, Refused, requestJson, stringField } from "./client-http.ts";
+import { type ClientEvent, readEvent, type Reply, ReplyReader } from "./client-replies.ts";
 
 /** A token is renewed this long before it ends, or after three quarters of a shorter life. */
 const TOKEN_MARGIN_MS = 60_000;
@@ -14,7 +15,6 @@ const PULL_LIMIT = 100;
 /** How long to wait for a hint before pulling all the same. */
 const HINT_WAIT_MS = 2_000;
 const STREAM_RETRY_MS = 1_000;
-const REPLY_TYPE = "openclaw.response";
 
 /** What an activation code was exchanged for, and the token in use. Secret: keep in a 0600 file. */
 export interface ClientCredentials {
@@ -24,22 +24,6 @@ export interface ClientCredentials {
   readonly accessToken?: string;
   /** When to get a new token, in milliseconds since the epoch. */
   readonly renewAt?: number;
-}
-
-/** An event of a topic, as generation A shows it. */
-export interface ClientEvent {
-  readonly sequence: number;
-  readonly eventId: string;
-  readonly type: string;
-  readonly payload: Readonly<Record<string, unknown>>;
-}
-
-/** The reply to a command. */
-export interface Reply {
-  readonly requestId: string;
-  readonly status: "completed" | "failed" | "timeout" | "rejected";
-  readonly message: string;
-  readonly payload: Readonly<Record<string, unknown>>;
 }
 
 /** A command to publish. */
@@ -161,12 +145,13 @@ export class AgentruxClient {
     const done = new AbortController();
     const deadline = AbortSignal.timeout(timeoutMs);
     const wakeUps = new WakeUps();
+    const reader = new ReplyReader();
     const listening = this.#listen(resultTopicId, after, wakeUps, AbortSignal.any([done.signal, deadline]));
     try {
       for (let position = after; !deadline.aborted;) {
         for (const event of await this.#eventsOrNone(resultTopicId, position)) {
           position = event.sequence;
-          const reply = readReply(event);
+          const reply = reader.take(event);
           if (reply?.requestId === requestId) return reply;
         }
         await wakeUps.next(HINT_WAIT_MS, deadline);
@@ -220,26 +205,4 @@ class WakeUps {
     }
     this.#pending = false;
   }
-}
-
-function readEvent(item: unknown): ClientEvent {
-  const payload = isRecord(item) && isRecord(item["payload"]) ? item["payload"] : {};
-  return {
-    sequence: numberField(item, "sequence_no"),
-    eventId: stringField(item, "event_id"),
-    type: stringField(item, "type"),
-    payload,
-  };
-}
-
-const STATUSES = ["completed", "failed", "timeout", "rejected"] as const;
-
-/** The reply an event carries; undefined when it is no terminal reply. */
-export function readReply(event: ClientEvent): Reply | undefined {
-  const { payload, type } = event;
-  const status = STATUSES.find((s) => s === payload["status"]);
-  const requestId = payload["request_id"];
-  if (type !== REPLY_TYPE || status === undefined || typeof requestId !== "string") return undefined;
-  const message = payload["message"];
-  return { requestId, status, message: typeof message === "string" ? message : "", payload };
 }

@@ -1,7 +1,8 @@
 /** Owns bringing the whole main job up, step by step: hub, topics, plugin, gateway, and a client to talk to it. */
 
 import path from "node:path";
-import type { AgentruxClient, Reply } from "./client.ts";
+import type { AgentruxClient } from "./client.ts";
+import type { Reply } from "./client-replies.ts";
 import { connectClient, provision, startHub } from "./demo-hub.ts";
 import {
   configure,

@@ -31,9 +31,9 @@ class FakeService {
   }
 
   /** Puts a reply on the topic, and hints at it in two pieces. */
-  reply(requestId: string): void {
+  reply(requestId: string, fields: object = { status: "completed", message: "done" }): void {
     const sequence = this.events.length + 1;
-    const payload = { request_id: requestId, status: "completed", message: "done" };
+    const payload = { request_id: requestId, ...fields };
     this.events.push({ event_id: `e${sequence}`, sequence_no: sequence, type: "openclaw.response", payload });
     for (const stream of this.streams) {
       stream.write(`: keep-alive\n\nid: ${sequence}\nda`);
@@ -118,6 +118,15 @@ describe("waiting for a reply", () => {
     service.reply("r0");
     service.reply("r1");
     expect(await waiting).toMatchObject({ requestId: "r1", status: "completed", message: "done" });
+  });
+
+  it("puts the parts of a long reply together", async () => {
+    service.reply("r1", { status: "partial", message: "one ", part: 1, parts: 3 });
+    service.reply("other");
+    service.reply("r1", { status: "partial", message: "two ", part: 2, parts: 3 });
+    service.reply("r1", { status: "failed", message: "three", part: 3, parts: 3 });
+    const reply = await clientWith().awaitReply("t", "r1", 0, 60_000);
+    expect(reply).toMatchObject({ status: "failed", message: "one two three" });
   });
 
   it("outlasts a service in trouble, and leaves no stream open", async () => {

@@ -1,6 +1,7 @@
 /** A command topic and a result topic on a real hub, with a client that asks and a script for whoever answers. */
 
-import { activate, AgentruxClient, type CommandInput, readReply, type Reply } from "../../scripts/lib/client.ts";
+import { activate, AgentruxClient, type CommandInput } from "../../scripts/lib/client.ts";
+import { type Reply, ReplyReader } from "../../scripts/lib/client-replies.ts";
 import type { Hub } from "../../scripts/lib/hub.ts";
 
 /** Longer than anything a test waits for. */
@@ -54,7 +55,8 @@ export class TestTopics {
   /** Every reply on the result topic so far, oldest first. */
   async replies(): Promise<readonly Reply[]> {
     const events = await this.client.eventsAfter(this.resultTopicId, 0);
-    return events.flatMap((event) => readReply(event) ?? []);
+    const reader = new ReplyReader();
+    return events.flatMap((event) => reader.take(event) ?? []);
   }
 
   /** How many replies each of these requests has got so far. */
