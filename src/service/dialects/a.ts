@@ -116,27 +116,37 @@ function sequenceOf(cursor: string | undefined): string {
 
 function readPage(items: readonly unknown[], request: PullRequest): EventPage {
   const topicId = bareTopicId(request.topicId);
+  const after = isNewestFirst(request) ? 0 : Number(sequenceOf(request.after));
   const events: (TopicEvent & { readonly sequence: number })[] = [];
-  // Items of a forward page have increasing numbers above the position asked for. So each, readable or not, proves
-  // that the page reaches at least one further than the item before it.
-  let reached = Number(isNewestFirst(request) ? 0 : sequenceOf(request.after));
+  let malformed = 0;
   for (const item of items) {
     const parsed = eventASchema.safeParse(item);
-    reached = Math.max(isNewestFirst(request) ? reached : reached + 1, sequenceIn(item));
-    if (parsed.success && Number.isSafeInteger(parsed.data.sequence_no)) events.push(toEvent(parsed.data, topicId));
+    if (!parsed.success || !Number.isSafeInteger(parsed.data.sequence_no)) malformed += 1;
+    // A service that repeats what was asked to be left out must not keep a drain going for ever.
+    else if (parsed.data.sequence_no > after) events.push(toEvent(parsed.data, topicId));
   }
   const direction = request.order === "desc" ? -1 : 1;
   events.sort((one, other) => direction * (one.sequence - other.sequence));
-  return {
-    events,
-    malformed: items.length - events.length,
-    ...(items.length === 0 || reached === 0 ? {} : { next: String(reached) }),
-  };
+  const next = positionAfter(items, after, isNewestFirst(request));
+  return { events, malformed, ...(next > after ? { next: String(next) } : {}) };
 }
 
-function sequenceIn(item: unknown): number {
+/**
+ * The highest number of the page. Items whose number cannot be read count too: a forward page holds the next events
+ * there are, so n of them reach at least n numbers further, and the page is left behind without overtaking any event.
+ */
+function positionAfter(items: readonly unknown[], after: number, newestFirst: boolean): number {
+  const numbers = items.map(sequenceIn);
+  const known = new Set(numbers.filter((number) => number !== undefined).filter((number) => number > after));
+  const unreadable = newestFirst ? 0 : numbers.filter((number) => number === undefined).length;
+  let highest = after + unreadable + (newestFirst ? 0 : known.size);
+  for (const number of known) highest = Math.max(highest, number);
+  return highest;
+}
+
+function sequenceIn(item: unknown): number | undefined {
   const sequence = (item as { sequence_no?: unknown } | null | undefined)?.sequence_no;
-  return typeof sequence === "number" && Number.isSafeInteger(sequence) ? sequence : 0;
+  return typeof sequence === "number" && Number.isSafeInteger(sequence) ? sequence : undefined;
 }
 
 function toEvent(event: EventA, topicId: string): TopicEvent & { readonly sequence: number } {
