@@ -33,7 +33,7 @@ export interface HubOptions extends HubConfigInput {
   /** pino level; `silent` to log nothing. Ignored when `log` is given. */
   readonly logLevel?: string;
   readonly log?: Logger;
-  /** Taken instead of the one kept in the data folder. */
+  /** Put in the place of the one kept in the data folder. */
   readonly adminToken?: string;
   readonly clock?: Clock;
   readonly random?: Random;
@@ -81,7 +81,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
       ...(options.maxDatabasePages === undefined ? {} : { maxPages: options.maxDatabasePages }),
     });
     undo.push(() => store.close());
-    const adminToken = options.adminToken ?? keptAdminToken(dataDir, random);
+    const adminToken = keepAdminToken(dataDir, options.adminToken, random);
     const adminHash = hashSecret(adminToken);
     const listening: { url: string } = { url: "" };
     const deps: HubDeps = {
@@ -176,12 +176,12 @@ function openFolder(dataDir: string): void {
   }
 }
 
-function keptAdminToken(dataDir: string, random: Random): string {
+/** The token is kept in the folder, so that commands on this machine can use it. */
+function keepAdminToken(dataDir: string, given: string | undefined, random: Random): string {
   const path = join(dataDir, "admin-token");
   const kept = readIfPresent(path)?.trim();
-  if (kept !== undefined && kept !== "") return kept;
-  const token = newSecret(random, "adm_");
-  writePrivateFile(path, `${token}\n`);
+  const token = given ?? (kept === undefined || kept === "" ? newSecret(random, "adm_") : kept);
+  if (token !== kept) writePrivateFile(path, `${token}\n`);
   return token;
 }
 

@@ -51,7 +51,7 @@ export class AccessTokens {
 
   async issue(request: IssueAccessToken): Promise<IssuedAccessToken> {
     const issuedAtS = Math.floor(this.#clock.now() / 1000);
-    const expiresAtS = Math.ceil((this.#clock.now() + request.ttlMs) / 1000);
+    const expiresAtS = issuedAtS + Math.ceil(request.ttlMs / 1000);
     const scope = request.grants.map((grant) => scopeEntry(grant.topicId, grant.action));
     const jwt = await new SignJWT({ scope, cid: request.credentialId })
       .setProtectedHeader({ alg: SIGNING_ALGORITHM, typ: "JWT", kid: this.#key.keyId })

@@ -82,8 +82,8 @@ export class SqliteScripts implements ScriptStore {
   grantsOf(scriptId?: string): readonly Grant[] {
     const rows =
       scriptId === undefined
-        ? this.#database.prepare("SELECT * FROM grants ORDER BY created_at, id").all()
-        : this.#database.prepare("SELECT * FROM grants WHERE script_id = ? ORDER BY created_at, id").all(scriptId);
+        ? this.#database.prepare("SELECT * FROM grants ORDER BY script_id, topic_id, action").all()
+        : this.#database.prepare("SELECT * FROM grants WHERE script_id = ? ORDER BY topic_id, action").all(scriptId);
     return rows.map(toGrant);
   }
 
