@@ -379,6 +379,7 @@ describe("clean-up", () => {
     await writeFile(join(s.hub.dataDir, "objects", "tmp", "99-1"), "half");
     await mkdir(join(s.hub.dataDir, "objects", "00"));
     await writeFile(join(s.hub.dataDir, "objects", "00", orphan), "orphan");
+    expect((await storedFiles(s.hub)).toSorted()).toEqual([orphan, "99-1"]);
     await s.hub.restart();
     await until(async () => (await storedFiles(s.hub)).length === 0);
   });
