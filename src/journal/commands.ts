@@ -40,7 +40,10 @@ export function commandOperations(
   db: DatabaseSync,
   account: string,
   seen: SeenIds,
-): Pick<JournalOperations, "admit" | "openCommands" | "findOpen" | "begin" | "putBack" | "reply" | "numbers"> {
+): Pick<
+  JournalOperations,
+  "admit" | "openCommands" | "openCommand" | "findOpen" | "begin" | "putBack" | "reply" | "numbers"
+> {
   const writeReplies = replyWriter(db);
   const addSource = db.prepare("INSERT INTO sources (account, topic) VALUES (?, ?) ON CONFLICT DO NOTHING");
   const getSource = db.prepare("SELECT id FROM sources WHERE account = ? AND topic = ?");
@@ -50,6 +53,7 @@ export function commandOperations(
   const listOpen = db.prepare(
     `SELECT ${COLUMNS} FROM commands WHERE id > ? AND state <> 'replied' AND ${OF_ACCOUNT} ORDER BY id LIMIT ?`,
   );
+  const getOpen = db.prepare(`SELECT ${COLUMNS}, body FROM commands WHERE id = ? AND state <> 'replied'`);
   const findByCommandId = db.prepare(
     `SELECT ${COLUMNS}, body FROM commands WHERE command_id = ? AND attempt > 0 AND state <> 'replied' AND ${OF_ACCOUNT}`,
   );
@@ -93,6 +97,7 @@ export function commandOperations(
       return { ids };
     },
     openCommands: (after, limit) => listOpen.all(after, account, limit).map(toOpenCommand),
+    openCommand: (id) => withBody(getOpen.get(id)),
     findOpen: (commandId) => withBody(findByCommandId.get(commandId, account)),
     begin: (id) => withBody(begin.get(id)),
     putBack: (id, attempt, refund, notBefore) => putBack.run(refund ? 1 : 0, notBefore, id, attempt).changes === 1,

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { AgentruxError, isAgentruxError } from "../errors.ts";
 import { acquireLock, type JournalLock } from "./lock.ts";
+import { journalOver } from "./over.ts";
 import { type FromWorker, fromPlain, type ToWorker, type WorkerSettings } from "./protocol.ts";
 import type { Retention } from "./retention.ts";
 import type { JournalFinding } from "./set-aside.ts";
@@ -47,41 +48,6 @@ interface Waiting {
 /** Built and source files lie side by side under the same names, with different endings. */
 function workerUrl(): URL {
   return new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
-}
-
-const OPERATIONS: { readonly [K in keyof JournalOperations]: true } = {
-  admit: true,
-  openCommands: true,
-  findOpen: true,
-  begin: true,
-  putBack: true,
-  reply: true,
-  unsentCommands: true,
-  nextReply: true,
-  markSending: true,
-  deferReply: true,
-  acknowledge: true,
-  replaceReplies: true,
-  expireReply: true,
-  deadLetters: true,
-  deadLetter: true,
-  replay: true,
-  drop: true,
-  ask: true,
-  openRequests: true,
-  answerRequest: true,
-  requestOutcome: true,
-  numbers: true,
-};
-
-/** A journal whose operations go through `call`. */
-export function journalOver(
-  call: (operation: keyof JournalOperations, args: readonly unknown[]) => Promise<unknown>,
-): Journal {
-  const names = Object.keys(OPERATIONS) as (keyof JournalOperations)[];
-  return Object.fromEntries(
-    names.map((name) => [name, (...args: readonly unknown[]) => call(name, args)]),
-  ) as unknown as Journal;
 }
 
 function prepareFolder(directory: string): string {
@@ -127,6 +93,9 @@ function startWorker(path: string, lock: JournalLock, options: JournalOptions): 
     worker.once("exit", () => resolve());
   });
 
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker has no origin
+  const tell = (message: ToWorker): void => worker.postMessage(message);
+
   const fail = (error: AgentruxError): void => {
     closed ??= error;
     for (const call of waiting.values()) call.reject(error);
@@ -138,7 +107,7 @@ function startWorker(path: string, lock: JournalLock, options: JournalOptions): 
     const seq = (lastSeq += 1);
     return new Promise((resolve, reject) => {
       waiting.set(seq, { resolve, reject });
-      worker.postMessage({ kind: "call", seq, call: { account, operation, args } } satisfies ToWorker);
+      tell({ kind: "call", seq, call: { account, operation, args } });
     });
   };
 
@@ -152,7 +121,7 @@ function startWorker(path: string, lock: JournalLock, options: JournalOptions): 
   };
 
   const close = async (): Promise<void> => {
-    worker.postMessage({ kind: "close" } satisfies ToWorker);
+    tell({ kind: "close" });
     await exited;
     fail(new AgentruxError("stopped", "The journal is closed."));
     lock.release();

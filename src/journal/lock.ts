@@ -12,9 +12,7 @@ import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { AgentruxError } from "../errors.ts";
-import { sqliteFault } from "./sqlite-fault.ts";
-
-const SQLITE_BUSY = 5;
+import { primaryCode, SQLITE_BUSY, sqliteFault } from "./sqlite-fault.ts";
 
 export interface JournalLock {
   release(): void;
@@ -54,7 +52,7 @@ export function acquireLock(directory: string, pid: number): JournalLock {
     db.exec("BEGIN EXCLUSIVE");
   } catch (error) {
     db?.close();
-    if (!(error instanceof Error && "errcode" in error && isBusy(error.errcode))) throw sqliteFault(error);
+    if (primaryCode(error) !== SQLITE_BUSY) throw sqliteFault(error);
     const owner = lastOwner(directory);
     throw new AgentruxError(
       "journal_locked",

@@ -41,7 +41,7 @@ export function replyOperations(
 > {
   const writeReplies = replyWriter(db);
   const listUnsent = db.prepare(
-    `SELECT commands.id AS command, coalesce(max(replies.not_before), 0) AS not_before
+    `SELECT commands.id AS command, commands.lane, coalesce(max(replies.not_before), 0) AS not_before
      FROM commands LEFT JOIN replies ON replies.command = commands.id
      WHERE commands.id > ? AND commands.state = 'replied' AND ${OF_ACCOUNT}
      GROUP BY commands.id ORDER BY commands.id LIMIT ?`,
@@ -63,9 +63,11 @@ export function replyOperations(
 
   return {
     unsentCommands: (after, limit) =>
-      listUnsent
-        .all(after, account, limit)
-        .map((row) => ({ command: Number(row["command"]), notBefore: Number(row["not_before"]) })),
+      listUnsent.all(after, account, limit).map((row) => ({
+        command: Number(row["command"]),
+        lane: String(row["lane"]),
+        notBefore: Number(row["not_before"]),
+      })),
     nextReply(command) {
       const row = next.get(command);
       return row && toUnsentReply(row);

@@ -3,12 +3,14 @@
 import { AgentruxError } from "../errors.ts";
 
 /** SQLite primary result codes (sqlite.org/rescode.html). */
+export const SQLITE_BUSY = 5;
 const CORRUPT = 11;
 const NOT_A_DATABASE = 26;
 /** Perm, busy, locked, read-only, I/O error, full, cannot open, protocol: the disk or its holder, not the data. */
-const DISK: ReadonlySet<number> = new Set([3, 5, 6, 8, 10, 13, 14, 15]);
+const DISK: ReadonlySet<number> = new Set([3, SQLITE_BUSY, 6, 8, 10, 13, 14, 15]);
 
-function primaryCode(error: unknown): number | undefined {
+/** The primary result code of an error of `node:sqlite`; undefined for any other error. */
+export function primaryCode(error: unknown): number | undefined {
   if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return undefined;
   return error.errcode & 0xff;
 }

@@ -40,6 +40,7 @@ const WAL_LIMIT_BYTES = 16 * 1024 * 1024;
 
 const READ_ONLY: ReadonlySet<keyof JournalOperations> = new Set([
   "openCommands",
+  "openCommand",
   "findOpen",
   "unsentCommands",
   "nextReply",

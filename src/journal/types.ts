@@ -87,6 +87,7 @@ export interface UnsentReply {
 /** A replied command whose reply waits to be published. */
 export interface UnsentCommand {
   readonly command: number;
+  readonly lane: string;
   readonly notBefore: number;
 }
 
@@ -135,7 +136,9 @@ export interface JournalOperations {
   admit(topicId: string, rows: readonly AdmissionRow[], at: number): Admission;
   /** Open commands in order of arrival, after row `after`. */
   openCommands(after: number, limit: number): readonly OpenCommand[];
-  /** An open command by its id; an answered one is not found. */
+  /** An open command by its row; an answered one is not found. */
+  openCommand(id: number): OpenCommandWithBody | undefined;
+  /** An open command that was attempted at least once, by its command id; an answered one is not found. */
   findOpen(commandId: string): OpenCommandWithBody | undefined;
   /** Counts an attempt and marks the command running. Undefined when it is not waiting any more. */
   begin(id: number): OpenCommandWithBody | undefined;

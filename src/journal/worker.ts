@@ -5,7 +5,7 @@
  * back. While the disk is busy the next group gathers, so a slow disk makes larger groups instead of a longer queue.
  */
 
-import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { openKeeper } from "./keeper.ts";
 import { sqliteFault } from "./sqlite-fault.ts";
 import { type FromWorker, toPlain, type ToWorker, type WorkerSettings } from "./protocol.ts";
@@ -15,8 +15,9 @@ const UPKEEP_GOES_ON_MS = 50;
 /** Calls in one transaction: bounds how long a single call waits for its neighbours. */
 const MAX_GROUP = 512;
 
-function serve(port: NonNullable<typeof parentPort>, settings: WorkerSettings): void {
-  const send = (message: FromWorker): void => port.postMessage(message);
+type Send = (message: FromWorker) => void;
+
+function serve(port: MessagePort, send: Send, settings: WorkerSettings): void {
   const keeper = openKeeper(settings, Date.now, (finding) => send({ kind: "finding", finding }));
   let timer: NodeJS.Timeout;
 
@@ -55,9 +56,12 @@ function serve(port: NonNullable<typeof parentPort>, settings: WorkerSettings): 
 }
 
 if (parentPort !== null) {
+  const port = parentPort;
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker has no origin
+  const send: Send = (message) => port.postMessage(message);
   try {
-    serve(parentPort, workerData as WorkerSettings);
+    serve(port, send, workerData as WorkerSettings);
   } catch (error) {
-    parentPort.postMessage({ kind: "unusable", error: toPlain(sqliteFault(error)) } satisfies FromWorker);
+    send({ kind: "unusable", error: toPlain(sqliteFault(error)) });
   }
 }

@@ -1,0 +1,261 @@
+/**
+ * One account's delivery, from an event handed over by the intake to its reply on the result topic: the journal, the
+ * dispatcher and the outbox put together.
+ *
+ * Taking over waits while too many commands are open, so that memory and disk stay bounded whatever is published. A
+ * disk that refuses to write stops the taking over, which the intake is told by a rejection; what is already taken over
+ * waits for the disk.
+ */
+
+import { AgentruxError, errorText } from "../errors.ts";
+import { EVENT_KNOWN, type Journal, REQUEST_KNOWN } from "../journal/types.ts";
+import type { ReplyChannel } from "../replies/channel.ts";
+import { composeReply } from "../replies/compose.ts";
+import { createOutbox } from "../replies/outbox.ts";
+import { type Clock, type Log, pause, type Random, systemClock } from "../replies/ports.ts";
+import { steadyJournal } from "../replies/steady-journal.ts";
+import type { TurnRunner } from "../replies/turn.ts";
+import type { BackoffLimits } from "../service/backoff.ts";
+import { preparePage } from "./admission.ts";
+import type { ParseOptions } from "./command.ts";
+import { type Attach, createDispatcher, type HostReplyFate } from "./dispatcher.ts";
+import { createOperator, type Operator } from "./operator.ts";
+import { createRoom } from "./room.ts";
+import { addOne, createStats, type DeliveryCounts, type DeliveryTimes } from "./stats.ts";
+import type { AdmitPage } from "./types.ts";
+
+export interface DeliveryOptions {
+  readonly journal: Journal;
+  readonly runner: TurnRunner;
+  readonly channel: ReplyChannel;
+  readonly log: Log;
+  readonly maxConcurrency: number;
+  readonly turnTimeoutMs: number;
+  readonly maxAttempts: number;
+  readonly parse?: ParseOptions;
+  /** Without it, files of a turn are left out of its reply, with a line in the log. */
+  readonly attach?: Attach;
+  /** No more events are taken over while so many commands are open. */
+  readonly maxOpen?: number;
+  /** No more turns are started while so many replies are unsent. */
+  readonly maxUnsent?: number;
+  readonly retry?: BackoffLimits;
+  readonly replyMaxAgeMs?: number;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+export interface DeliveryHealth {
+  /** Commands taken over and not yet answered, those under way included. */
+  readonly backlog: number;
+  readonly running: number;
+  readonly waitingForHost: number;
+  readonly unsentReplies: number;
+  readonly deadLetters: number;
+  /** Age of the oldest command without an answer; 0 when there is none. */
+  readonly oldestAgeMs: number;
+  /** Set while the journal cannot be written. */
+  readonly journalFault?: string;
+  /** Whether the host has lately refused turns. */
+  readonly hostRefuses: boolean;
+  readonly last: DeliveryTimes;
+  readonly counts: DeliveryCounts;
+}
+
+export interface Delivery {
+  readonly admit: AdmitPage;
+  /** What the host says by itself at an attempt's address. Never rejects; resolves when it is on disk, or dropped. */
+  acceptHostReply(address: string, text: string, media: readonly string[]): Promise<HostReplyFate>;
+  /** Takes up what the journal holds. To be awaited before anything else. */
+  start(): Promise<void>;
+  /** Settles what is under way; whatever is not settled after `deadlineMs` is taken up by the next start. */
+  stop(deadlineMs: number): Promise<void>;
+  snapshot(): DeliveryHealth;
+  readonly operator: Operator;
+}
+
+const MAX_OPEN = 10_000;
+const MAX_UNSENT = 1_000;
+const RETRY: BackoffLimits = { baseMs: 1_000, capMs: 60_000 };
+const LOAD_ROWS = 1_000;
+/** A stop leaves this share of its time to the replies of the last turns. */
+const TURNS_SHARE = 0.7;
+const STOP_GRACE_MS = 1_000;
+
+/**
+ * @example
+ * const delivery = createDelivery({ journal: file.account(id), runner, channel, log, ...limits });
+ * await delivery.start();
+ * await delivery.admit(page, signal);
+ */
+export function createDelivery(options: DeliveryOptions): Delivery {
+  const { journal: plainJournal, log } = options;
+  const clock = options.clock ?? systemClock;
+  const random = options.random ?? Math.random;
+  const maxUnsent = options.maxUnsent ?? MAX_UNSENT;
+  const maxOpen = options.maxOpen ?? MAX_OPEN;
+  const parse = options.parse ?? {};
+  const stats = createStats();
+  const stopping = new AbortController();
+  /** When each open command was taken over, the oldest first. */
+  const openSince = new Map<number, number>();
+  let journalFault: string | undefined;
+
+  const onTrouble = (fault: AgentruxError | undefined): void => {
+    if (fault !== undefined && journalFault === undefined) {
+      log.error(`[agentrux] The journal cannot be written, no new events are taken: ${errorText(fault)}`);
+    }
+    if (fault === undefined && journalFault !== undefined) log.info("[agentrux] The journal can be written again.");
+    journalFault = fault && errorText(fault);
+  };
+  const journal = steadyJournal(plainJournal, { clock, random, signal: stopping.signal, onTrouble });
+  const room = createRoom(() => dispatcher.open + outbox.size < maxOpen);
+
+  const outbox = createOutbox({
+    journal,
+    channel: options.channel,
+    clock,
+    random,
+    log,
+    onDone(_command, end) {
+      stats.done(end, clock.now());
+      room.changed();
+      dispatcher.pump();
+    },
+    ...(options.replyMaxAgeMs === undefined ? {} : { maxAgeMs: options.replyMaxAgeMs }),
+  });
+
+  const dispatcher = createDispatcher({
+    journal,
+    runner: options.runner,
+    compose: composeReply,
+    attach: options.attach ?? (() => Promise.reject(new AgentruxError("config", "Attachments are not set up."))),
+    clock,
+    random,
+    log,
+    stats,
+    limits: { maxAttempts: options.maxAttempts, timeoutMs: options.turnTimeoutMs },
+    maxConcurrency: options.maxConcurrency,
+    retry: options.retry ?? RETRY,
+    mayStart: () => outbox.size < maxUnsent,
+    onReplied: (command, lane) => outbox.add(command, lane),
+    onFinished(command) {
+      openSince.delete(command);
+      room.changed();
+    },
+  });
+
+  const operator = createOperator({
+    journal,
+    clock,
+    log,
+    onReopened(command) {
+      stats.deadLetters -= 1;
+      if (command.state === "replied") {
+        outbox.add(command.id, command.lane);
+        return;
+      }
+      openSince.set(command.id, command.receivedAt);
+      dispatcher.add(command);
+      dispatcher.pump();
+    },
+    onDropped() {
+      stats.deadLetters -= 1;
+    },
+  });
+
+  const admit: AdmitPage = async (page, signal) => {
+    await room.wait(signal);
+    const prepared = preparePage(page.events, parse, composeReply);
+    const at = clock.now();
+    const { ids } = await plainJournal.admit(page.topicId, prepared.rows, at).catch((error: unknown) => {
+      if (error instanceof AgentruxError) onTrouble(error);
+      throw error;
+    });
+    onTrouble(undefined);
+    stats.last.admitted = at;
+    stats.counts.events += page.events.length;
+    for (const one of prepared.dropped) {
+      if (one.kind === "ignored") addOne(stats.counts.ignored, one.reason);
+      else if (one.kind === "rejected") addOne(stats.counts.rejected, one.reason);
+    }
+    for (const [index, parsed] of prepared.taken.entries()) {
+      const row = prepared.rows[index];
+      if (row === undefined) continue;
+      const id = ids[index] ?? EVENT_KNOWN;
+      if (id === EVENT_KNOWN) stats.counts.duplicates += 1;
+      else if (id === REQUEST_KNOWN) {
+        stats.counts.repeatedRequests += 1;
+        log.info(
+          `[agentrux] Event ${parsed.command.eventId} repeats request ${parsed.command.requestId}, not run again`,
+        );
+      } else if (parsed.kind === "rejected") {
+        addOne(stats.counts.rejected, parsed.reason);
+        stats.replied("rejected", false);
+        log.warn(`[agentrux] Event ${parsed.command.eventId} rejected: ${parsed.reason}`);
+        outbox.add(id, row.lane);
+      } else {
+        stats.counts.commands += 1;
+        openSince.set(id, at);
+        dispatcher.add({ id, lane: row.lane, producer: row.producer, state: "received", notBefore: 0 });
+      }
+    }
+    dispatcher.pump();
+  };
+
+  const load = async (): Promise<void> => {
+    for (let after = 0; ;) {
+      const commands = await journal.openCommands(after, LOAD_ROWS);
+      for (const command of commands) {
+        openSince.set(command.id, command.receivedAt);
+        dispatcher.add(command);
+      }
+      after = commands.at(-1)?.id ?? after;
+      if (commands.length < LOAD_ROWS) return;
+    }
+  };
+
+  const stop = async (deadlineMs: number): Promise<void> => {
+    const begin = clock.monotonic();
+    room.close();
+    operator.stop();
+    await dispatcher.stop(deadlineMs * TURNS_SHARE);
+    await outbox.stop(Math.max(deadlineMs - (clock.monotonic() - begin), 0));
+  };
+
+  return {
+    admit,
+    acceptHostReply: (address, text, media) => dispatcher.acceptHostReply(address, text, media),
+    async start() {
+      stats.deadLetters = (await journal.numbers()).deadLetters;
+      await outbox.start();
+      await load();
+      operator.start();
+      dispatcher.pump();
+    },
+    async stop(deadlineMs) {
+      const settled = new AbortController();
+      const cancelAbort = clock.after(deadlineMs, () => stopping.abort());
+      await Promise.race([stop(deadlineMs), pause(clock, deadlineMs + STOP_GRACE_MS, settled.signal)]);
+      settled.abort();
+      cancelAbort();
+      stopping.abort();
+    },
+    snapshot() {
+      const [oldest] = openSince.values();
+      return {
+        backlog: dispatcher.open,
+        running: dispatcher.running,
+        waitingForHost: dispatcher.waitingForHost,
+        unsentReplies: outbox.size,
+        deadLetters: stats.deadLetters,
+        oldestAgeMs: oldest === undefined ? 0 : Math.max(clock.now() - oldest, 0),
+        ...(journalFault === undefined ? {} : { journalFault }),
+        hostRefuses: dispatcher.refusals > 0,
+        last: { ...stats.last },
+        counts: structuredClone(stats.counts),
+      };
+    },
+    operator,
+  };
+}

@@ -1,0 +1,341 @@
+/**
+ * Owns the life of a command from being taken over to being answered.
+ *
+ *   received -> running(n)   the attempt is counted on disk before its turn starts
+ *   running(n) -> replied    the first reply that is written down wins, wherever it comes from: the turn, the host
+ *                            speaking by itself at the attempt's address, or this file giving up
+ *              -> received   another attempt, later: after a failure (counted), or when the host took no work (not)
+ *              -> running(n) the host may still answer by itself; the lane waits, its slot does not
+ *   replied -> published     the outbox
+ *
+ * A command found running at the start is one that was interrupted: the host is asked whether it will answer, and if
+ * not the command runs once more as attempt n+1. Attempts have numbers that are never used twice, because the host
+ * swallows what it has seen before; tries are what counts against the limit.
+ *
+ * Nothing here throws out. A command whose handling fails unexpectedly is taken up again like an interrupted one.
+ */
+
+import { errorText } from "../errors.ts";
+import type { Journal, OpenCommand, OpenCommandWithBody } from "../journal/types.ts";
+import type { Composer, Ending, ReplyAttachment } from "../replies/compose.ts";
+import { type Clock, type Log, pause, type Random, withLimit } from "../replies/ports.ts";
+import type { Command, TurnRequest, TurnResult, TurnRunner } from "../replies/turn.ts";
+import { type BackoffLimits, fullJitter } from "../service/backoff.ts";
+import { addressOf, commandIdIn } from "./address.ts";
+import { runAttempt } from "./attempt.ts";
+import { afterFailure, type AttemptLimits, type AttemptVerdict, judgeAttempt } from "./attempt-policy.ts";
+import { createHostGate } from "./host-gate.ts";
+import { waitForHost } from "./host-wait.ts";
+import { createLanes, type LaneEntry } from "./lanes.ts";
+import type { DeliveryStats } from "./stats.ts";
+
+/** Makes files that a turn produced into attachments of its reply. */
+export type Attach = (
+  command: Command,
+  media: readonly string[],
+  signal: AbortSignal,
+) => Promise<readonly ReplyAttachment[]>;
+
+export interface DispatcherOptions {
+  /** A steady journal: what is asked of it here is already owed. */
+  readonly journal: Journal;
+  readonly runner: TurnRunner;
+  readonly compose: Composer;
+  readonly attach: Attach;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly stats: DeliveryStats;
+  readonly limits: AttemptLimits;
+  readonly maxConcurrency: number;
+  readonly retry: BackoffLimits;
+  /** Whether there is room for another reply. */
+  readonly mayStart: () => boolean;
+  /** A reply was written down. */
+  readonly onReplied: (command: number, lane: string) => void;
+  /** A command is done with. */
+  readonly onFinished: (command: number) => void;
+}
+
+/** What became of something the host said by itself. */
+export type HostReplyFate = "accepted" | "closed" | "unknown_address" | "empty" | "failed";
+
+export interface Dispatcher {
+  /** Commands not yet answered. */
+  readonly open: number;
+  readonly running: number;
+  readonly waitingForHost: number;
+  /** Refusals of the host in a row. */
+  readonly refusals: number;
+  /** Takes in a command; one that is `running` was interrupted. */
+  add(command: LaneEntry & Pick<OpenCommand, "state" | "notBefore">): void;
+  /** Starts what may start. */
+  pump(): void;
+  acceptHostReply(address: string, text: string, media: readonly string[]): Promise<HostReplyFate>;
+  /** Starts no more turns; lets the running ones end until the deadline, then aborts them. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+/** How long aborted turns are waited for at a stop. */
+const STOP_GRACE_MS = 500;
+const ATTACH_LIMIT_MS = 120_000;
+/** After an unexpected fault in the handling itself. */
+const FAULT_PAUSE_MS = 30_000;
+/** The host swallows an attempt it has seen before; more than this is something else. */
+const MAX_SWALLOWED = 3;
+
+export function createDispatcher(options: DispatcherOptions): Dispatcher {
+  const { journal, runner, compose, clock, random, log, stats, limits } = options;
+  const lanes = createLanes(options.maxConcurrency);
+  /** Aborts at the deadline of a stop: turns are broken off. */
+  const stopping = new AbortController();
+  /** Aborts at the beginning of a stop: nobody is waited for any more. */
+  const leaving = new AbortController();
+  /** Commands whose state on disk is `running`: taken up again only after the host was asked. */
+  const begunOnDisk = new Set<number>();
+  /** Commands being handled, and the way to end a wait for the host because it has answered. */
+  const handled = new Map<number, AbortController>();
+  const swallowed = new Map<number, number>();
+  const work = new Set<Promise<void>>();
+  let stopped = false;
+  let cancelWake = (): void => {};
+
+  const pump = (): void => {
+    while (options.mayStart() && gate.allows(lanes.running)) {
+      const entry = stopped ? undefined : lanes.next(clock.monotonic());
+      if (entry === undefined) break;
+      handle(entry);
+    }
+    cancelWake();
+    const wakeAt = lanes.nextWake();
+    if (wakeAt !== undefined && !stopped) cancelWake = clock.after(Math.max(wakeAt - clock.monotonic(), 0), pump);
+  };
+  const gate = createHostGate(clock, random, pump);
+
+  const handle = (entry: LaneEntry): void => {
+    const answered = new AbortController();
+    handled.set(entry.id, answered);
+    const signal = AbortSignal.any([answered.signal, leaving.signal]);
+    const task = (begunOnDisk.has(entry.id) ? recover(entry, signal) : attempt(entry, signal))
+      .catch((error: unknown) => setBack(entry, error))
+      .finally(() => {
+        handled.delete(entry.id);
+        work.delete(task);
+        pump();
+      });
+    work.add(task);
+  };
+
+  const setBack = (entry: LaneEntry, error: unknown): void => {
+    if (stopped) return;
+    log.error(`[agentrux] A command could not be handled, trying again later: ${errorText(error)}`);
+    begunOnDisk.add(entry.id);
+    lanes.retry(entry, clock.monotonic() + FAULT_PAUSE_MS);
+  };
+
+  const finish = (entry: LaneEntry): void => {
+    begunOnDisk.delete(entry.id);
+    swallowed.delete(entry.id);
+    lanes.finish(entry);
+    options.onFinished(entry.id);
+  };
+
+  const requestOf = (command: Command, attemptNumber: number): TurnRequest => ({
+    command,
+    attempt: attemptNumber,
+    address: addressOf(command.commandId, attemptNumber),
+    timeoutMs: limits.timeoutMs,
+  });
+
+  const attempt = async (entry: LaneEntry, signal: AbortSignal): Promise<void> => {
+    const begun = await journal.begin(entry.id);
+    if (begun === undefined) {
+      finish(entry);
+      return;
+    }
+    begunOnDisk.add(entry.id);
+    const command = JSON.parse(begun.body) as Command;
+    log.info(`[agentrux] Processing event ${command.eventId} req=${command.requestId}`);
+    const told = gate.begin();
+    const result = await runAttempt(runner, requestOf(command, begun.attempt), clock, stopping.signal);
+    told(result.kind === "not-started" ? "refused" : "taken");
+    stats.turnEnded(result.kind, clock.now());
+    await conclude(entry, begun, command, judgeAttempt(result, begun.tries, limits), mediaOf(result), signal);
+  };
+
+  const recover = async (entry: LaneEntry, signal: AbortSignal): Promise<void> => {
+    lanes.hold(entry);
+    const found = await journal.openCommand(entry.id);
+    if (found?.state !== "running") {
+      begunOnDisk.delete(entry.id);
+      if (found === undefined) finish(entry);
+      else lanes.retry(entry, clock.monotonic());
+      return;
+    }
+    const command = JSON.parse(found.body) as Command;
+    log.warn(`[agentrux] Event ${command.eventId} was interrupted in attempt ${found.attempt}`);
+    await waitForHost(runner, requestOf(command, found.attempt), clock, signal);
+    if (stopped) return;
+    const verdict = afterFailure("interrupted", found.tries, limits);
+    await conclude(entry, found, command, verdict, [], signal, 0);
+  };
+
+  const conclude = async (
+    entry: LaneEntry,
+    begun: OpenCommandWithBody,
+    command: Command,
+    verdict: AttemptVerdict,
+    media: readonly string[],
+    signal: AbortSignal,
+    delayMs = fullJitter(begun.tries - 1, options.retry, random),
+  ): Promise<void> => {
+    switch (verdict.kind) {
+      case "answer":
+        if (verdict.death !== undefined) logDeath(command, begun, verdict.death);
+        await answer(begun, command, verdict.ending, media, verdict.death);
+        finish(entry);
+        return;
+      case "retry":
+        log.warn(
+          `[agentrux] dispatch failed for ${command.eventId} (attempt ${begun.tries}/${limits.maxAttempts}): ${verdict.reason}`,
+        );
+        await putBack(entry, begun, false, delayMs);
+        return;
+      case "not-now":
+        await putBack(entry, begun, true, 0);
+        return;
+      case "wait-for-host":
+        await hostAnswers(entry, begun, command, verdict.since, signal);
+        return;
+    }
+  };
+
+  /** The host has the message: its answer ends the command. If it does not come, what follows depends on why. */
+  const hostAnswers = async (
+    entry: LaneEntry,
+    begun: OpenCommandWithBody,
+    command: Command,
+    since: "deferred" | "swallowed",
+    signal: AbortSignal,
+  ): Promise<void> => {
+    lanes.hold(entry);
+    pump();
+    // Nothing is known of a deferred turn until it had its time.
+    if (since === "deferred") await pause(clock, limits.timeoutMs, signal);
+    await waitForHost(runner, requestOf(command, begun.attempt), clock, signal);
+    if (stopped) return;
+    const times = (swallowed.get(entry.id) ?? 0) + 1;
+    if (since === "swallowed" && times <= MAX_SWALLOWED) {
+      swallowed.set(entry.id, times);
+      await putBack(entry, begun, true, fullJitter(times - 1, options.retry, random));
+      return;
+    }
+    await conclude(entry, begun, command, afterFailure(`${since}, and no answer`, begun.tries, limits), [], signal);
+  };
+
+  const putBack = async (
+    entry: LaneEntry,
+    begun: OpenCommandWithBody,
+    refund: boolean,
+    delayMs: number,
+  ): Promise<void> => {
+    const waits = await journal.putBack(begun.id, begun.attempt, refund, delayMs > 0 ? clock.now() + delayMs : 0);
+    // Answered meanwhile, by the host.
+    if (!waits) {
+      finish(entry);
+      return;
+    }
+    begunOnDisk.delete(entry.id);
+    lanes.retry(entry, clock.monotonic() + delayMs);
+  };
+
+  /** Writes the reply down. False when the command had been answered before. */
+  const answer = async (
+    open: OpenCommand,
+    command: Command,
+    ending: Ending,
+    media: readonly string[],
+    death?: string,
+  ): Promise<boolean> => {
+    const attachments = media.length === 0 ? [] : await attached(command, media);
+    const replies = compose(command, { ...ending, attachments }, open.replays);
+    const first = await journal.reply(open.id, replies, clock.now(), death);
+    if (!first) return false;
+    stats.replied(ending.status, death !== undefined);
+    options.onReplied(open.id, open.lane);
+    return true;
+  };
+
+  const attached = async (command: Command, media: readonly string[]): Promise<readonly ReplyAttachment[]> => {
+    try {
+      return await withLimit(clock, ATTACH_LIMIT_MS, stopping.signal, (signal) =>
+        options.attach(command, media, signal),
+      );
+    } catch (error) {
+      log.error(`[agentrux] ${media.length} attachments of ${command.eventId} are missing: ${errorText(error)}`);
+      return [];
+    }
+  };
+
+  const logDeath = (command: Command, begun: OpenCommandWithBody, death: string): void => {
+    log.error(`[agentrux] dispatch failed ${begun.tries} times for ${command.eventId}, skipping: ${death}`);
+  };
+
+  return {
+    get open() {
+      return lanes.size;
+    },
+    get running() {
+      return lanes.running;
+    },
+    get waitingForHost() {
+      return lanes.held;
+    },
+    get refusals() {
+      return gate.refusals;
+    },
+    add(command) {
+      if (command.state === "running") begunOnDisk.add(command.id);
+      // A pause that was written down is never longer than the longest one made now, whatever the clock did.
+      const delayMs = Math.min(command.notBefore - clock.now(), options.retry.capMs);
+      const { id, lane, producer } = command;
+      lanes.add({ id, lane, producer }, delayMs > 0 ? clock.monotonic() + delayMs : 0);
+    },
+    pump,
+    async acceptHostReply(address, text, media) {
+      const commandId = commandIdIn(address);
+      if (commandId === undefined) return "unknown_address";
+      if (text === "" && media.length === 0) return "empty";
+      try {
+        const open = await journal.findOpen(commandId);
+        if (open === undefined) return "closed";
+        const command = JSON.parse(open.body) as Command;
+        if (!(await answer(open, command, { status: "completed", message: text }, media))) return "closed";
+        const handling = handled.get(open.id);
+        // A turn that is still running keeps its lane until it ends: the host would mix the next one into it.
+        if (handling === undefined) finish(open);
+        else handling.abort();
+        pump();
+        return "accepted";
+      } catch (error) {
+        log.error(`[agentrux] A reply of the host could not be written down: ${errorText(error)}`);
+        return "failed";
+      }
+    },
+    async stop(deadlineMs) {
+      stopped = true;
+      cancelWake();
+      gate.stop();
+      leaving.abort();
+      const cancelAbort = clock.after(deadlineMs, () => stopping.abort());
+      const settled = new AbortController();
+      await Promise.race([Promise.all(work), pause(clock, deadlineMs + STOP_GRACE_MS, settled.signal)]);
+      settled.abort();
+      cancelAbort();
+    },
+  };
+}
+
+function mediaOf(result: TurnResult): readonly string[] {
+  return result.kind === "replied" ? result.media : [];
+}

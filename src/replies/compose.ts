@@ -1,0 +1,115 @@
+/**
+ * Owns the shape of the terminal reply: from a command and how it ended to the events to publish. Pure.
+ *
+ * Every reply ends with exactly one event whose `final` is true and whose `status` is terminal. A long message is cut
+ * into numbered parts of which the earlier ones have status `partial`, so that a reader who looks only for a terminal
+ * status never takes a piece for the whole.
+ */
+
+import type { NewReply, UnsentReply } from "../journal/types.ts";
+import { replyIdOf } from "./reply-id.ts";
+import { splitForJson } from "./split.ts";
+import type { Command } from "./turn.ts";
+
+export type TerminalStatus = "completed" | "failed" | "timeout" | "rejected";
+
+/** A file that goes with a reply; what an attachment room has uploaded. */
+export interface ReplyAttachment {
+  readonly name: string;
+  readonly object_id?: string;
+  readonly payload_object_id?: string;
+  readonly content_type: string;
+  readonly size?: number;
+  readonly download_url?: string;
+}
+
+/** How a command ended. Every text here is read by strangers. */
+export interface Ending {
+  readonly status: TerminalStatus;
+  readonly message: string;
+  readonly attachments?: readonly ReplyAttachment[];
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+/** An event to publish on the result topic. */
+export interface OutgoingEvent {
+  readonly type: string;
+  readonly payload: Readonly<Record<string, unknown>>;
+  readonly correlationId?: string;
+}
+
+/** Writes a command's ending as events. The dialect of a command's type is chosen here. */
+export type Composer = (command: Command, ending: Ending, replays: number) => readonly NewReply[];
+
+/** One part's JSON stays below this; the service takes 256 KiB (wire spec, B7). */
+export const MAX_PART_BYTES = 192 * 1024;
+
+function eventOf(command: Command, payload: Readonly<Record<string, unknown>>): OutgoingEvent {
+  return {
+    type: "openclaw.response",
+    payload,
+    ...(command.correlationId === undefined ? {} : { correlationId: command.correlationId }),
+  };
+}
+
+/**
+ * The reply as `openclaw.response` events.
+ *
+ * @example
+ * const parts = composeReply(command, { status: "completed", message: "pong" }, 0);
+ */
+export function composeReply(command: Command, ending: Ending, replays: number): readonly NewReply[] {
+  const common = {
+    request_id: command.requestId,
+    conversation_key: command.conversationKey,
+    trace: { id: command.traceId, hops: command.hops + 1 },
+  };
+  const attachments = ending.attachments ?? [];
+  const finalFields = {
+    ...(attachments.length === 0 ? {} : { attachments }),
+    ...(ending.error === undefined ? {} : { error: ending.error }),
+  };
+  // The widest frame a message can stand in; what is left of the limit is for the message.
+  const frame = { ...common, reply_id: replyIdOf(command.commandId, replays, 1), status: "completed", message: "" };
+  const widest = eventOf(command, { ...frame, part: 1_000_000, parts: 1_000_000, final: false, ...finalFields });
+  const room = MAX_PART_BYTES - Buffer.byteLength(JSON.stringify(widest));
+  const pieces = splitForJson(ending.message, Math.max(room, MAX_PART_BYTES / 4));
+
+  return pieces.map((message, index) => {
+    const part = index + 1;
+    const final = part === pieces.length;
+    const replyId = replyIdOf(command.commandId, replays, part);
+    const event = eventOf(command, {
+      ...common,
+      reply_id: replyId,
+      status: final ? ending.status : "partial",
+      message,
+      ...(pieces.length === 1 ? {} : { part, parts: pieces.length }),
+      final,
+      ...(final ? finalFields : {}),
+    });
+    return { replyId, part, body: JSON.stringify(event) };
+  });
+}
+
+const REFUSED = "reply_refused";
+
+/** The short failed reply that takes the place of one the service refuses; undefined when it was one already. */
+export function replacementFor(refused: UnsentReply, code: string): NewReply | undefined {
+  const event = JSON.parse(refused.body) as OutgoingEvent;
+  const { request_id, conversation_key, trace, error } = event.payload;
+  if (typeof error === "object" && error !== null && "code" in error && error.code === REFUSED) return undefined;
+  const message = `The agent answered, but the service refused the reply (${code}).`;
+  const replyId = replyIdOf(refused.replyId, 0, refused.part);
+  const payload = {
+    request_id,
+    conversation_key,
+    trace,
+    reply_id: replyId,
+    status: "failed",
+    message,
+    final: true,
+    error: { code: REFUSED, message },
+  };
+  return { replyId, part: refused.part, body: JSON.stringify({ ...event, payload } satisfies OutgoingEvent) };
+}

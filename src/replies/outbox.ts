@@ -1,0 +1,209 @@
+/**
+ * Owns when which reply goes out. What happens to a single part is told in sender.ts.
+ *
+ * The parts of one reply go out in order, and the replies of one conversation in the order they were written down; a
+ * few conversations are served at once. A reply that keeps failing steps out of its conversation's line after some
+ * attempts, so that it holds up nobody for as long as it lasts.
+ */
+
+import { errorText } from "../errors.ts";
+import type { Journal } from "../journal/types.ts";
+import { slowJitter } from "../service/backoff.ts";
+import type { ReplyChannel } from "./channel.ts";
+import { Fifo } from "./fifo.ts";
+import type { Clock, Log, Random } from "./ports.ts";
+import { createSender, SLOW_MS, type Step } from "./sender.ts";
+
+export interface OutboxOptions {
+  /** A steady journal: what is asked of it here is already owed. */
+  readonly journal: Journal;
+  readonly channel: ReplyChannel;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Told when a command's reply is published as a whole, or given up. */
+  readonly onDone: (command: number, end: "published" | "expired") => void;
+  /** Conversations served at once. */
+  readonly parallel?: number;
+  readonly maxAgeMs?: number;
+}
+
+export interface Outbox {
+  /** Commands whose reply is not published yet. */
+  readonly size: number;
+  /** Takes up what the journal holds, and begins to send. */
+  start(): Promise<void>;
+  /** A reply for this command has been journaled. */
+  add(command: number, lane: string): void;
+  /** Sends no more; waits for what is under way, and breaks it off after `deadlineMs`. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+interface Line {
+  readonly lane: string;
+  /** The one being served first. */
+  readonly commands: Fifo<number>;
+}
+
+const DAY_MS = 86_400_000;
+const PARALLEL = 4;
+/** A reply with more failed attempts than this no longer holds up the next ones of its conversation. */
+const ATTEMPTS_IN_LINE = 6;
+/** Replies journaled by an earlier life of this account, after it was stopped, are found by looking again. */
+const RESCAN_MS = 30_000;
+const LOAD_ROWS = 500;
+
+export function createOutbox(options: OutboxOptions): Outbox {
+  const { journal, clock, random, log } = options;
+  const parallel = options.parallel ?? PARALLEL;
+  const send = createSender({ ...options, maxAgeMs: options.maxAgeMs ?? DAY_MS });
+
+  const known = new Set<number>();
+  const lines = new Map<string, Line>();
+  const due = new Fifo<Line>();
+  const timers = new Set<() => void>();
+  const active = new Set<Promise<void>>();
+  const stopping = new AbortController();
+  let stopped = false;
+  /** Monotonic time before which nothing is sent: the server asked for patience. */
+  let quietUntil = 0;
+  let quietTimer = false;
+
+  const later = (delayMs: number, action: () => void): void => {
+    if (stopped) return;
+    const cancel = clock.after(delayMs, () => {
+      timers.delete(cancel);
+      action();
+    });
+    timers.add(cancel);
+  };
+
+  const makeDue = (line: Line, delayMs: number): void => {
+    const ready = (): void => {
+      due.push(line);
+      pump();
+    };
+    if (delayMs > 0) later(delayMs, ready);
+    else ready();
+  };
+
+  const add = (command: number, lane: string, delayMs = 0): void => {
+    if (known.has(command)) return;
+    known.add(command);
+    const line = lines.get(lane);
+    if (line !== undefined) {
+      line.commands.push(command);
+      return;
+    }
+    const opened: Line = { lane, commands: new Fifo() };
+    opened.commands.push(command);
+    lines.set(lane, opened);
+    makeDue(opened, delayMs);
+  };
+
+  const pump = (): void => {
+    while (!quiet() && active.size < parallel) {
+      const line = stopped ? undefined : due.shift();
+      if (line === undefined) return;
+      const work = serve(line).finally(() => {
+        active.delete(work);
+        pump();
+      });
+      active.add(work);
+    }
+  };
+
+  const quiet = (): boolean => {
+    const remainingMs = quietUntil - clock.monotonic();
+    if (remainingMs <= 0) return false;
+    if (!quietTimer) {
+      quietTimer = true;
+      later(remainingMs, () => {
+        quietTimer = false;
+        pump();
+      });
+    }
+    return true;
+  };
+
+  /** Sends what the line's first command still has to send, until it is done or has to wait. */
+  const serve = async (line: Line): Promise<void> => {
+    const command = line.commands.peek();
+    if (command === undefined) return;
+    try {
+      for (;;) {
+        if (stopped) return;
+        const reply = await journal.nextReply(command);
+        const step: Step =
+          reply === undefined ? { kind: "done", end: "published" } : await send(reply, stopping.signal);
+        if (step.kind === "next") continue;
+        if (step.kind === "wait") wait(line, command, step);
+        else {
+          leave(line, command);
+          if (reply !== undefined) options.onDone(command, step.end);
+        }
+        return;
+      }
+    } catch (error) {
+      if (stopped) return;
+      log.error(`[agentrux] A reply could not be handled, trying again later: ${errorText(error)}`);
+      makeDue(line, slowJitter(SLOW_MS, random));
+    }
+  };
+
+  const wait = (line: Line, command: number, step: Extract<Step, { kind: "wait" }>): void => {
+    if (step.quietMs > 0) quietUntil = Math.max(quietUntil, clock.monotonic() + step.quietMs);
+    if (step.attempts <= ATTEMPTS_IN_LINE || line.commands.size === 1) {
+      makeDue(line, step.delayMs);
+      return;
+    }
+    leave(line, command);
+    add(command, `${line.lane}/${command}`, step.delayMs);
+  };
+
+  const leave = (line: Line, command: number): void => {
+    known.delete(command);
+    line.commands.shift();
+    if (line.commands.size === 0) lines.delete(line.lane);
+    else makeDue(line, 0);
+  };
+
+  /** A pause that was written down is not longer than the longest one we would make now, whatever the clock did. */
+  const remaining = (notBefore: number): number => Math.min(Math.max(notBefore - clock.now(), 0), SLOW_MS);
+
+  const load = async (): Promise<void> => {
+    for (let after = 0; ;) {
+      const rows = await journal.unsentCommands(after, LOAD_ROWS);
+      for (const row of rows) add(row.command, row.lane, remaining(row.notBefore));
+      after = rows.at(-1)?.command ?? after;
+      if (rows.length < LOAD_ROWS) return;
+    }
+  };
+
+  const rescan = (): void => {
+    later(RESCAN_MS, () => {
+      void load()
+        .catch((error: unknown) => log.warn(`[agentrux] Unsent replies could not be listed: ${errorText(error)}`))
+        .finally(rescan);
+    });
+  };
+
+  return {
+    get size() {
+      return known.size;
+    },
+    async start() {
+      await load();
+      rescan();
+    },
+    add: (command, lane) => add(command, lane),
+    async stop(deadlineMs) {
+      stopped = true;
+      for (const cancel of timers) cancel();
+      timers.clear();
+      const cancelAbort = clock.after(deadlineMs, () => stopping.abort());
+      await Promise.all(active);
+      cancelAbort();
+    },
+  };
+}

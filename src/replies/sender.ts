@@ -1,0 +1,122 @@
+/**
+ * Owns the sending of one part of a reply, and what follows from how it went.
+ *
+ *   pending -> sending       written down before the request leaves
+ *   sending -> acknowledged  the server has stored it, or turned it away as stored before
+ *           -> pending       the server said no, and may say yes later
+ *           -> sending       nobody knows; after a pause it is looked up or sent again under the same key
+ *
+ * Where the server recognises the key a repeat is harmless. Where it does not (generation A), a part whose outcome is
+ * unknown is first looked for on the result topic. A reply the server will never take is replaced by a short failed
+ * one. A reply that cannot be delivered within its age limit goes to the dead letters, but only after an attempt past
+ * that age has failed too: a clock that jumps costs nothing.
+ */
+
+import { errorText } from "../errors.ts";
+import type { Journal, UnsentReply } from "../journal/types.ts";
+import { type BackoffLimits, fullJitter, slowJitter } from "../service/backoff.ts";
+import type { ReplyChannel } from "./channel.ts";
+import { type OutgoingEvent, replacementFor } from "./compose.ts";
+import { type Clock, type Log, type Random, withLimit } from "./ports.ts";
+import { judgeSend } from "./send-verdict.ts";
+
+export interface SenderOptions {
+  /** A steady journal: what is asked of it here is already owed. */
+  readonly journal: Journal;
+  readonly channel: ReplyChannel;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly maxAgeMs: number;
+}
+
+/** What to do next with the command. */
+export type Step =
+  | { readonly kind: "next" }
+  | { readonly kind: "wait"; readonly delayMs: number; readonly attempts: number; readonly quietMs: number }
+  | { readonly kind: "done"; readonly end: "published" | "expired" };
+
+const SEND_LIMIT_MS = 60_000;
+const BACKOFF: BackoffLimits = { baseMs: 1_000, capMs: 60_000 };
+/** Between two attempts where only an operator can help. */
+export const SLOW_MS = 120_000;
+
+/**
+ * Sends one part. `signal` aborts at the end of a stop: the part is then left as it is, and the next start finds out.
+ *
+ * @throws AgentruxError only when the journal can not be used any more.
+ */
+export function createSender(options: SenderOptions): (reply: UnsentReply, signal: AbortSignal) => Promise<Step> {
+  const { journal, channel, clock, random, log } = options;
+
+  const acknowledge = async (reply: UnsentReply, event: OutgoingEvent): Promise<Step> => {
+    const last = await journal.acknowledge(reply.id);
+    log.info(publishedLine(event));
+    return last ? { kind: "done", end: "published" } : { kind: "next" };
+  };
+
+  const expire = async (reply: UnsentReply, reason: string): Promise<Step> => {
+    log.error(`[agentrux] Reply ${reply.replyId} given up and put with the dead letters: ${reason}`);
+    await journal.expireReply(reply.command, reason, clock.now());
+    return { kind: "done", end: "expired" };
+  };
+
+  const refuse = async (reply: UnsentReply, code: string): Promise<Step> => {
+    const replacement = replacementFor(reply, code);
+    if (replacement === undefined) return expire(reply, `reply_refused: ${code}`);
+    log.error(`[agentrux] The service refused reply ${reply.replyId} (${code}); telling the requester so instead.`);
+    await journal.replaceReplies(reply.command, [replacement], clock.now());
+    return { kind: "next" };
+  };
+
+  const postpone = async (reply: UnsentReply, error: unknown, uncertain: boolean): Promise<Step> => {
+    const verdict = judgeSend(error);
+    const now = clock.now();
+    if (now - reply.createdAt > options.maxAgeMs) return expire(reply, `reply_expired: ${errorText(error)}`);
+    const jitter = verdict.slow ? slowJitter(SLOW_MS, random) : fullJitter(reply.attempts, BACKOFF, random);
+    const delayMs = Math.max(verdict.retryAfterMs, jitter);
+    const attempts = reply.attempts + 1;
+    log.warn(`[agentrux] Reply ${reply.replyId} not published (attempt ${attempts}): ${errorText(error)}`);
+    await journal.deferReply(reply.id, now + delayMs, verdict.uncertain || uncertain);
+    return { kind: "wait", delayMs, attempts, quietMs: verdict.everyone ? verdict.retryAfterMs : 0 };
+  };
+
+  /** Whether an earlier send may have arrived without our knowing, once the result topic has been asked. */
+  const lookUp = async (reply: UnsentReply, signal: AbortSignal): Promise<"found" | "absent" | "unknown"> => {
+    if (reply.state !== "sending") return "absent";
+    if (channel.recognisesRepeats) return "unknown";
+    const found = await withLimit(clock, SEND_LIMIT_MS, signal, (limited) =>
+      channel.find(reply.replyId, reply.createdAt, limited),
+    );
+    if (found === "unknown") {
+      log.warn(`[agentrux] Cannot tell whether reply ${reply.replyId} is published; sending it again.`);
+    }
+    return found;
+  };
+
+  return async (reply, signal) => {
+    const event = JSON.parse(reply.body) as OutgoingEvent;
+    let uncertain = reply.state === "sending";
+    try {
+      const found = await lookUp(reply, signal);
+      if (found === "found") return await acknowledge(reply, event);
+      uncertain = found === "unknown";
+      await journal.markSending(reply.id);
+      await withLimit(clock, SEND_LIMIT_MS, signal, (limited) => channel.publish(event, reply.replyId, limited));
+    } catch (error) {
+      if (signal.aborted) return { kind: "wait", delayMs: 0, attempts: reply.attempts, quietMs: 0 };
+      const verdict = judgeSend(error);
+      if (verdict.end === "stored") return acknowledge(reply, event);
+      if (verdict.end === "refused") return refuse(reply, verdict.code);
+      return postpone(reply, error, uncertain);
+    }
+    return acknowledge(reply, event);
+  };
+}
+
+function publishedLine(event: OutgoingEvent): string {
+  const { request_id: request, message, attachments } = event.payload;
+  const chars = typeof message === "string" ? message.length : 0;
+  const files = Array.isArray(attachments) ? attachments.length : 0;
+  return `[agentrux] Published ${event.type} req=${String(request)} text=${chars}c attachments=${files}`;
+}
