@@ -248,7 +248,8 @@ describe("commands", () => {
       [["--url", record.url, "--admin-token", record.adminToken], {}],
     ];
     for (const [args, env] of ways) {
-      expect((await start(["topic", "list", "--json", ...args], { env }).outcome).code, args.join(" ")).toBe(0);
+      const { code } = await start(["topic", "list", "--json", ...args], { env }).outcome;
+      expect({ args, code }).toEqual({ args, code: 0 });
     }
     const wrong = await run("topic", "list", "--url", record.url, "--admin-token", "wrong", "--json");
     expect(wrong.code).toBe(1);
@@ -275,7 +276,7 @@ describe("commands", () => {
     ];
     for (const [args, code, words] of failures) {
       const end = await run(...args, "--json");
-      expect(end.code, args.join(" ")).toBe(1);
+      expect({ args, code: end.code }).toEqual({ args, code: 1 });
       expect(json(end)).toMatchObject({ error: { code } });
       expect(end.stderr).toContain(words);
     }
@@ -304,9 +305,7 @@ describe("commands", () => {
     ];
     for (const [args, words] of wrong) {
       const end = await run(...args);
-      expect(end.code, args.join(" ")).toBe(2);
-      expect(end.stderr, args.join(" ")).toContain(words);
-      expect(end.stdout).toBe("");
+      expect({ args, ...end }).toMatchObject({ args, code: 2, stdout: "", stderr: expect.stringContaining(words) });
     }
     expect(json(await run("nope", "--json"))).toMatchObject({ error: { code: "USAGE" } });
   });
