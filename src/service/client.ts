@@ -78,11 +78,14 @@ export function createServiceClient(
     limits: { ...STREAM_LIMITS, ...options.stream },
   };
 
+  const closing = new AbortController();
+
   return {
     generation: credentials.generation,
     pull: (request) => pull(authorised, dialect, request),
     publish: (request) => publish(authorised, dialect, request),
-    stream: (request) => keepStream(streamPorts, request),
+    stream: (request) =>
+      keepStream(streamPorts, { ...request, signal: AbortSignal.any([request.signal, closing.signal]) }),
     topics: (signal) => (generationA ? topicsByScope(tokens, signal) : topicsByList(authorised, signal)),
     createObject: (request) => createObject(authorised, http, dialect, request),
     objectInfo: (request) => objectInfo(authorised, dialect, request),
@@ -111,6 +114,7 @@ export function createServiceClient(
       return { topicId: grant.topic_id, action: grant.action };
     },
     async close() {
+      closing.abort();
       tokens.close();
       await http.close();
     },

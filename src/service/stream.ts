@@ -49,7 +49,7 @@ export interface StreamPorts {
 
 type KeepRequest = Parameters<ServiceClient["stream"]>[0];
 
-/** See `ServiceClient.stream`. Resolves after the abort, or when the client was closed; never rejects. */
+/** See `ServiceClient.stream`. Resolves after the abort; never rejects. */
 export async function keepStream(ports: StreamPorts, request: KeepRequest): Promise<void> {
   const { clock, limits } = ports;
   let failures = 0;
@@ -61,7 +61,7 @@ export async function keepStream(ports: StreamPorts, request: KeepRequest): Prom
       mayRenewSilently = true;
       request.onOpen();
     });
-    if (request.signal.aborted || end.reason.code === "stopped") return;
+    if (request.signal.aborted) return;
     if (end.tokenRejected && mayRenewSilently) {
       mayRenewSilently = false;
       continue;

@@ -39,13 +39,15 @@ const REFUSED_LIMITS = { baseMs: 60_000, capMs: 600_000 };
 const RATE_LIMITED_MS = 60_000;
 /** A token rejected younger than this counts as rejected at birth. At most half of its life. */
 const EARLY_REJECTION_MS = 60_000;
+/** JWTs tell their end in whole seconds, so a token may end this much before its stated life. */
+const LIFETIME_GRAIN_MS = 1_000;
 /** Rejections at birth that are answered by an immediate renewal: a server may have restarted with new keys. */
 const FREE_EARLY_REJECTIONS = 1;
 const EARLY_MEMORY_MS = 600_000;
 
 /** Access tokens for one credential. Concurrent callers share every call. */
 export interface TokenClient {
-  /** A token that should work. @throws AgentruxError as the token endpoint's refusal or failure, or `aborted`. */
+  /** A token that should work. @throws AgentruxError as the token endpoint's refusal or failure, `aborted`, `stopped`. */
   get(signal: AbortSignal): Promise<string>;
   /** Drops the access token if it is still `rejected`. Returns whether it was. */
   invalidate(rejected: string): boolean;
@@ -103,6 +105,7 @@ class SharedTokens implements TokenClient {
   }
 
   async get(signal: AbortSignal): Promise<string> {
+    if (this.#closing.signal.aborted) throw new AgentruxError("stopped", "The client was closed");
     const now = this.#clock.monotonic();
     const access = this.#access;
     if (access === undefined || now >= access.usableUntil) return await abortable(this.#renew(), signal);
@@ -211,7 +214,7 @@ class SharedTokens implements TokenClient {
       token: issued.accessToken,
       renewAt: end - ahead,
       usableUntil: end - Math.min(DEAD_ON_ARRIVAL_MS, life / 20),
-      earlyUntil: startedAt + Math.min(EARLY_REJECTION_MS, life / 2),
+      earlyUntil: startedAt + Math.min(EARLY_REJECTION_MS, life / 2 - LIFETIME_GRAIN_MS),
     };
     this.#refreshToken = issued.refreshToken;
     this.#refreshDoubts = 0;
