@@ -12,6 +12,8 @@ export interface AccountConfig {
   readonly enabled: boolean;
   /** Without trailing slash. */
   readonly baseUrl: string;
+  /** Whether somebody wrote `baseUrl`; otherwise the URL kept with the credentials counts. */
+  readonly baseUrlIsSet: boolean;
   /** Bare lowercase UUID; empty when not configured. */
   readonly commandTopicId: string;
   readonly resultTopicId: string;

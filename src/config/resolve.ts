@@ -121,11 +121,13 @@ export function resolveAccountConfig(cfg: HostConfig, accountId: string | null |
   }
   const name = reader.read("name");
   const exec = reader.read("execPolicy");
+  const baseUrl = reader.read("baseUrl");
   return {
     accountId: id,
     ...(name === undefined ? {} : { name }),
     enabled: reader.read("enabled") ?? DEFAULTS.enabled,
-    baseUrl: reader.read("baseUrl") ?? DEFAULTS.baseUrl,
+    baseUrl: baseUrl ?? DEFAULTS.baseUrl,
+    baseUrlIsSet: baseUrl !== undefined,
     commandTopicId,
     resultTopicId,
     agentId,

@@ -1,7 +1,10 @@
 /** The channel as the host sees it: configuration, status, the account's lifetime, outbound sends. */
 
 import { type ChannelPlugin, createChannelPluginBase, createChatChannelPlugin } from "openclaw/plugin-sdk/channel-core";
-import { createComputedAccountStatusAdapter, createDefaultChannelRuntimeState } from "openclaw/plugin-sdk/status-helpers";
+import {
+  createComputedAccountStatusAdapter,
+  createDefaultChannelRuntimeState,
+} from "openclaw/plugin-sdk/status-helpers";
 import type { AccountConfig } from "../config/account.ts";
 import { DEFAULT_ACCOUNT_ID, listAccountIds, resolveAccountConfig } from "../config/resolve.ts";
 import { errorText } from "../errors.ts";
@@ -21,7 +24,8 @@ const config: ChannelPlugin<AccountConfig>["config"] = {
   defaultAccountId: () => DEFAULT_ACCOUNT_ID,
   isEnabled: (account) => account.enabled,
   // An account with a faulty key still starts, so that its status can say which key and why.
-  isConfigured: (account) => account.commandTopicId !== "" || account.resultTopicId !== "" || account.problems.length > 0,
+  isConfigured: (account) =>
+    account.commandTopicId !== "" || account.resultTopicId !== "" || account.problems.length > 0,
   unconfiguredReason: (account) => account.problems[0] ?? "not configured",
   describeAccount: (account) => describe(account),
 };
@@ -65,7 +69,10 @@ export const agentruxChannel: ChannelPlugin<AccountConfig, Probe> = createChatCh
     messaging: {
       targetPrefixes: [CHANNEL_ID],
       normalizeTarget: (raw: string) => normalizeAddress(raw) || undefined,
-      targetResolver: { looksLikeId: (raw: string) => normalizeAddress(raw).startsWith("cmd:"), hint: "cmd:<open request>" },
+      targetResolver: {
+        looksLikeId: (raw: string) => normalizeAddress(raw).startsWith("cmd:"),
+        hint: "cmd:<open request>",
+      },
     },
     status: createComputedAccountStatusAdapter<AccountConfig, Probe>({
       defaultRuntime: createDefaultChannelRuntimeState(DEFAULT_ACCOUNT_ID),

@@ -35,7 +35,9 @@ async function send({ to, text, media, accountId }: Outgoing): Promise<{ channel
     const name = accountId ?? DEFAULT_ACCOUNT_ID;
     throw new PlatformMessageNotDispatchedError(`agentrux: the account ${name} is not running`, { cause: undefined });
   }
-  await account.acceptHostReply(address, text, media);
+  if ((await account.acceptHostReply(address, text, media)) === "failed") {
+    throw new PlatformMessageNotDispatchedError("agentrux: the reply could not be written down", { cause: undefined });
+  }
   return { channel: CHANNEL_ID, messageId: `${address}#host` };
 }
 

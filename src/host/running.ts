@@ -3,7 +3,7 @@
  * plugin: the one that receives `outbound.sendText` is not the one whose `startAccount` runs.
  */
 
-import type { RunningAccount } from "../account/account.ts";
+import type { RunningAccount } from "../account/types.ts";
 
 const running = new Map<string, RunningAccount>();
 

@@ -1,8 +1,8 @@
 /** Where a command's conversation lives in the host: one isolated session per (topic, producer, conversation key). */
 
-import { createHash } from "node:crypto";
 import { buildAgentSessionKey } from "openclaw/plugin-sdk/core";
 import { CHANNEL_ID } from "../ids.ts";
+import { conversationHash } from "../intake/command.ts";
 import type { Command } from "../replies/turn.ts";
 
 export interface TurnSession {
@@ -18,10 +18,7 @@ export interface TurnSession {
  * @throws Error when the host would put the conversation into the agent's main session.
  */
 export function turnSession(agentId: string, accountId: string, command: Command): TurnSession {
-  const peerId = createHash("sha256")
-    .update(`${command.topicId}\0${command.producer ?? ""}\0${command.conversationKey}`)
-    .digest("hex")
-    .slice(0, 32);
+  const peerId = conversationHash(command);
   const sessionKey = buildAgentSessionKey({
     agentId,
     channel: CHANNEL_ID,

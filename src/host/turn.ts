@@ -4,8 +4,7 @@
  * The host gives no single answer to "what became of it", so the outcome is put together (SDK spec, 6.3 and 17.5):
  *   dispatch() rejected, name GatewayDrainingError      -> not started (draining)
  *   dispatch() rejected, the host still resumes         -> not started (starting)
- *   we aborted it at the time limit                     -> timeout
- *   we aborted it because the account stops             -> not started (aborted)
+ *   the caller aborted it (time limit, or a stop)        -> not started (aborted); the caller knows which
  *   deferredToActiveRun                                 -> deferred: the reply comes through the outbound adapter
  *   no run began, nothing was delivered                 -> swallowed: the host has seen this attempt before
  *   an error payload, or outcome "failed"               -> failed
@@ -171,7 +170,6 @@ export async function runTurn(account: AccountConfig, request: TurnRequest, sign
   const cfg = runtime.config.current() as OpenClawConfig;
   const session = turnSession(account.agentId, account.accountId, request.command);
   const ctxPayload = await buildTurnContext(cfg, account, request, session);
-  const timeLimit = AbortSignal.timeout(request.timeoutMs);
   const answer = new Answer();
   let started = false;
   let deferred = false;
@@ -192,7 +190,7 @@ export async function runTurn(account: AccountConfig, request: TurnRequest, sign
       replyPipeline: {},
       replyOptions: {
         disableBlockStreaming: true,
-        abortSignal: AbortSignal.any([signal, timeLimit]),
+        abortSignal: signal,
         // Ours decides, with a margin: the host's own limit answers with prose where we owe a status.
         timeoutOverrideMs: request.timeoutMs + 30_000,
         onAgentRunStart: () => {
@@ -210,7 +208,6 @@ export async function runTurn(account: AccountConfig, request: TurnRequest, sign
         },
       },
     });
-    if (timeLimit.aborted) return { kind: "timeout" };
     if (answer.error !== undefined) return { kind: "failed", reason: answer.error };
     if (answer.texts.length > 0 || answer.media.length > 0) {
       return { kind: "replied", text: answer.texts.join("\n\n"), media: answer.media };
@@ -223,7 +220,6 @@ export async function runTurn(account: AccountConfig, request: TurnRequest, sign
     if (outcome === "completed") return { kind: "silent" };
     return started ? { kind: "silent" } : { kind: "swallowed" };
   } catch (error) {
-    if (timeLimit.aborted) return { kind: "timeout" };
     if (isDraining(error)) return { kind: "not-started", reason: "draining" };
     if (signal.aborted) return { kind: "not-started", reason: "aborted" };
     if (isStillStarting(error)) return { kind: "not-started", reason: "starting" };

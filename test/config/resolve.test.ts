@@ -32,6 +32,7 @@ describe("resolveAccountConfig", () => {
       accountId: "default",
       enabled: true,
       baseUrl: "https://api.agentrux.com",
+      baseUrlIsSet: false,
       ...keys,
       pollIntervalMs: 60_000,
       maxConcurrency: 3,
@@ -69,6 +70,7 @@ describe("resolveAccountConfig", () => {
     expect(resolveAccountConfig(atPlugin(written), null)).toMatchObject({
       commandTopicId: COMMANDS,
       baseUrl: "http://127.0.0.1:8080",
+      baseUrlIsSet: true,
       problems: [],
     });
   });

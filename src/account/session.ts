@@ -1,0 +1,202 @@
+/**
+ * Owns one session of an account: the time in which it works with one set of credentials.
+ *
+ *     journal (or standby until its owner ends) -> delivery takes up what is open -> intake reads -> ... -> stop
+ *
+ * Started in that order, because nothing may be read before there is a place to put it, and stopped in the reverse
+ * order, each step with a deadline: reading ends at once, running turns may finish, replies are sent, and what is left
+ * is taken up by the next start. Health comes from work done: the state is what the intake and the journal last
+ * managed, never what a socket says.
+ */
+
+import type { AccountConfig } from "../config/account.ts";
+import type { AccountPaths } from "../credentials/home.ts";
+import type { StoredCredentials } from "../credentials/schema.ts";
+import { errorText, isAgentruxError } from "../errors.ts";
+import { createDelivery, type Delivery } from "../intake/delivery.ts";
+import { type Intake, startIntake } from "../intake/intake.ts";
+import { Waterline } from "../intake/waterline.ts";
+import { type JournalFile, waitForJournal } from "../journal/journal.ts";
+import { createReplyChannel } from "../replies/channel.ts";
+import { createServiceClient } from "../service/client.ts";
+import { systemClock, systemSleep } from "../service/clock.ts";
+import type { ServiceClient } from "../service/types.ts";
+import { aborted } from "./aborted.ts";
+import { healthOf } from "./health.ts";
+import { StateBoard } from "./state-board.ts";
+import type { AccountOptions } from "./types.ts";
+
+export interface SessionOptions extends AccountOptions {
+  readonly credentials: StoredCredentials;
+  readonly paths: AccountPaths;
+}
+
+/** A fault of the journal or the disk is met by a new session after this pause. */
+const REOPEN_PAUSE_MS = 5_000;
+/** What a stop may take beyond the turns that are still running. */
+const STOP_MARGIN_MS = 10_000;
+const ACTIVITY_EVERY_MS = 1_000;
+
+/** Works until `signal` aborts, or until the journal has to be opened anew. Never rejects. */
+export async function runSession(options: SessionOptions): Promise<void> {
+  const { log, signal, setState } = options;
+  try {
+    await serve(options);
+  } catch (error) {
+    if (signal.aborted) return;
+    log.error(`[agentrux] ${errorText(error)}`);
+    const lasting = isAgentruxError(error) && !error.retryable;
+    setState({ kind: lasting ? "blocked" : "recovering", reason: errorText(error) });
+    await systemSleep(REOPEN_PAUSE_MS, signal).catch(() => undefined);
+  }
+}
+
+async function serve(options: SessionOptions): Promise<void> {
+  const { config, log, onRunning } = options;
+  const credentials = withConfiguredUrl(options.credentials, config, log);
+  const failed = new AbortController();
+  const until = AbortSignal.any([options.signal, failed.signal]);
+  const board = new StateBoard(options.setState);
+  const waterline = await openWaterline(options);
+  const client = createServiceClient(credentials);
+  try {
+    const journal = await ownJournal(options, until, () => failed.abort());
+    try {
+      board.set({ kind: "starting" });
+      const delivery = deliveryOver(options, client, journal);
+      await delivery.start();
+      const intake = intakeOver(options, client, waterline, delivery, board);
+      onRunning({
+        acceptHostReply: (address, text, media) => delivery.acceptHostReply(address, text, media),
+        probe: (signal) => client.probe(signal),
+        health: () => healthOf(intake.health(), delivery.snapshot()),
+      });
+      const stopActivity = reportActivity(options, intake, delivery, board);
+      try {
+        await aborted(until);
+      } finally {
+        stopActivity();
+        await intake.stop();
+        const running = delivery.snapshot().running > 0 ? config.subagentTimeoutMs : 0;
+        await delivery.stop(running + STOP_MARGIN_MS);
+        log.info("[agentrux] Gateway stopped");
+      }
+    } finally {
+      await journal.close();
+    }
+  } finally {
+    await client.close();
+  }
+}
+
+/** The configured URL counts; where nobody configured one, the URL the credentials were issued at. */
+function withConfiguredUrl(
+  credentials: StoredCredentials,
+  config: AccountConfig,
+  log: AccountOptions["log"],
+): StoredCredentials {
+  if (!config.baseUrlIsSet || config.baseUrl === credentials.baseUrl) return credentials;
+  log.warn(
+    `[agentrux] baseUrl is ${config.baseUrl}, the credentials were issued at ${credentials.baseUrl}; using baseUrl`,
+  );
+  return { ...credentials, baseUrl: config.baseUrl };
+}
+
+async function openWaterline({ paths, credentials, log }: SessionOptions): Promise<Waterline> {
+  const waterline = await Waterline.open({
+    path: paths.waterline,
+    generation: credentials.generation,
+    now: () => new Date(),
+    onProblem: (error) => log.error(`[agentrux] The read position cannot be stored: ${errorText(error)}`),
+  });
+  for (const finding of waterline.findings) log.warn(`[agentrux] ${finding.text}.`);
+  return waterline;
+}
+
+function ownJournal(
+  { paths, log, setState }: SessionOptions,
+  signal: AbortSignal,
+  onFailure: () => void,
+): Promise<JournalFile> {
+  return waitForJournal(
+    {
+      directory: paths.dir,
+      onFinding: (finding) => log.error(`[agentrux] ${finding.message}`),
+      onFailure: (error) => {
+        log.error(`[agentrux] ${errorText(error)}`);
+        onFailure();
+      },
+    },
+    signal,
+    (pid) => {
+      const owner = pid === undefined ? "" : ` (pid ${pid})`;
+      const reason = `standby: another gateway${owner} owns ${paths.dir}`;
+      log.info(`[agentrux] ${reason}`);
+      setState({ kind: "standby", reason });
+    },
+  );
+}
+
+function deliveryOver(options: SessionOptions, client: ServiceClient, journal: JournalFile): Delivery {
+  const { config, credentials, runner, log } = options;
+  const { accountId, resultTopicId, maxConcurrency, maxAttempts, replyMaxAgeMs } = config;
+  const own = credentials.scriptId;
+  return createDelivery({
+    journal: journal.account(accountId),
+    runner,
+    channel: createReplyChannel(client, resultTopicId),
+    log,
+    maxConcurrency,
+    turnTimeoutMs: config.subagentTimeoutMs,
+    maxAttempts,
+    replyMaxAgeMs,
+    parse: config.excludeOwnEvents && own !== undefined ? { ownScriptId: own } : {},
+  });
+}
+
+function intakeOver(
+  options: SessionOptions,
+  client: ServiceClient,
+  waterline: Waterline,
+  delivery: Delivery,
+  board: StateBoard,
+): Intake {
+  const { config, log } = options;
+  log.info(`[agentrux] Gateway starting: topic=${config.commandTopicId} agent=${config.agentId}`);
+  return startIntake({
+    topicId: config.commandTopicId,
+    client,
+    waterline,
+    admit: delivery.admit,
+    startFrom: config.startFrom,
+    excludeSelf: config.excludeOwnEvents,
+    pollIntervalMs: config.pollIntervalMs,
+    onTrouble: (trouble) => board.trouble(trouble, (line) => log.warn(line)),
+    onHealthy: () => {
+      board.set({ kind: "ready" });
+      log.info(`[agentrux] Watching commandTopic ${config.commandTopicId}`);
+    },
+    log,
+    clock: systemClock,
+    sleep: systemSleep,
+    random: Math.random,
+  });
+}
+
+/** Tells the host when work was last done, and what the journal says of the disk. */
+function reportActivity(options: SessionOptions, intake: Intake, delivery: Delivery, board: StateBoard): () => void {
+  let told = "";
+  const timer = setInterval(() => {
+    const { last, journalFault } = delivery.snapshot();
+    board.fault(journalFault);
+    const lastInboundAt = intake.health().lastAdmitAt;
+    const activity = {
+      ...(lastInboundAt === undefined ? {} : { lastInboundAt }),
+      ...(last.published === undefined ? {} : { lastOutboundAt: last.published }),
+    };
+    const now = JSON.stringify(activity);
+    if (now !== told) options.onActivity(activity);
+    told = now;
+  }, ACTIVITY_EVERY_MS);
+  return () => clearInterval(timer);
+}

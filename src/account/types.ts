@@ -1,0 +1,42 @@
+/** What an account is given by the host, and what it can be asked. */
+
+import type { AccountConfig } from "../config/account.ts";
+import type { AccountPaths } from "../credentials/home.ts";
+import type { HostReplyFate } from "../intake/dispatcher.ts";
+import type { TurnRunner } from "../replies/turn.ts";
+import type { AccountState } from "./state.ts";
+
+export interface AccountLog {
+  debug(line: string): void;
+  info(line: string): void;
+  warn(line: string): void;
+  error(line: string): void;
+}
+
+/** What a running account can be asked. */
+export interface RunningAccount {
+  acceptHostReply(address: string, text: string, media: readonly string[]): Promise<HostReplyFate>;
+  /** Proves that the credential works. @throws AgentruxError */
+  probe(signal: AbortSignal): Promise<void>;
+  /** Numbers for the status: from work done, not from sockets. */
+  health(): Readonly<Record<string, string | number | boolean>>;
+}
+
+/** When commands were last taken over and replies last published, epoch milliseconds. */
+export interface Activity {
+  readonly lastInboundAt?: number;
+  readonly lastOutboundAt?: number;
+}
+
+export interface AccountOptions {
+  readonly config: AccountConfig;
+  readonly runner: TurnRunner;
+  readonly log: AccountLog;
+  readonly setState: (state: AccountState) => void;
+  readonly onActivity: (activity: Activity) => void;
+  /** A session is up and can be asked. */
+  readonly onRunning: (account: RunningAccount) => void;
+  /** Where the account keeps its files; by default under the home directory. */
+  readonly paths?: AccountPaths;
+  readonly signal: AbortSignal;
+}
