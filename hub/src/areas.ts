@@ -13,6 +13,7 @@ import { registerTopicListRoute } from "./topics/list.ts";
 import { registerPublishRoutes } from "./topics/publish.ts";
 import { registerEventRoute, registerPullRoutes } from "./topics/pull.ts";
 import { registerStreamRoute } from "./topics/stream.ts";
+import { registerWebhookRoutes } from "./webhooks/routes.ts";
 
 export type RegisterRoutes = (app: HubApp, deps: HubDeps) => void;
 
@@ -30,4 +31,5 @@ export const AREAS: readonly RegisterRoutes[] = [
   registerEventRoute,
   registerPayloadRoutes,
   registerConsoleRoutes,
+  registerWebhookRoutes,
 ];

@@ -40,11 +40,22 @@ export interface HubTtls {
   readonly unreferencedObjectMs: number;
 }
 
+export interface HubWebhooks {
+  /** One delivery. */
+  readonly timeoutMs: number;
+  /** Wait after the first failure; it doubles with each further one, up to five minutes. */
+  readonly retryBaseMs: number;
+  readonly maxAttempts: number;
+  /** Whether receivers may live on this machine and in private networks. */
+  readonly allowPrivateAddresses: boolean;
+}
+
 export interface HubConfig {
   readonly host: string;
   readonly port: number;
   readonly limits: HubLimits;
   readonly ttls: HubTtls;
+  readonly webhooks: HubWebhooks;
   readonly streamKeepAliveMs: number;
   readonly retentionSweepMs: number;
   readonly defaultRetentionS: number;
@@ -59,6 +70,7 @@ export interface HubConfigInput {
   readonly port?: number;
   readonly limits?: Partial<HubLimits>;
   readonly ttls?: Partial<HubTtls>;
+  readonly webhooks?: Partial<HubWebhooks>;
   readonly streamKeepAliveMs?: number;
   readonly retentionSweepMs?: number;
   readonly defaultRetentionS?: number;
@@ -97,6 +109,13 @@ export const DEFAULT_TTLS: HubTtls = {
   unreferencedObjectMs: DAY_MS,
 };
 
+export const DEFAULT_WEBHOOKS: HubWebhooks = {
+  timeoutMs: 10_000,
+  retryBaseMs: 1000,
+  maxAttempts: 10,
+  allowPrivateAddresses: true,
+};
+
 /**
  * Fills in the defaults.
  * @throws HubError CONFIG naming the setting that is out of range
@@ -107,6 +126,7 @@ export function resolveConfig(input: HubConfigInput): HubConfig {
     port: input.port ?? 8787,
     limits: { ...DEFAULT_LIMITS, ...input.limits },
     ttls: { ...DEFAULT_TTLS, ...input.ttls },
+    webhooks: { ...DEFAULT_WEBHOOKS, ...input.webhooks },
     streamKeepAliveMs: input.streamKeepAliveMs ?? 30_000,
     retentionSweepMs: input.retentionSweepMs ?? 30_000,
     defaultRetentionS: input.defaultRetentionS ?? 30 * 24 * 3600,
@@ -119,6 +139,9 @@ export function resolveConfig(input: HubConfigInput): HubConfig {
   const positive: Record<string, number> = {
     ...config.limits,
     ...config.ttls,
+    webhookTimeoutMs: config.webhooks.timeoutMs,
+    webhookRetryBaseMs: config.webhooks.retryBaseMs,
+    webhookMaxAttempts: config.webhooks.maxAttempts,
     streamKeepAliveMs: config.streamKeepAliveMs,
     retentionSweepMs: config.retentionSweepMs,
     defaultRetentionS: config.defaultRetentionS,

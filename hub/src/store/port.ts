@@ -5,6 +5,8 @@
  * Every method that changes something resolves only after the change is on disk.
  */
 
+import type { WebhookStore } from "./webhook-port.ts";
+
 export type Action = "read" | "write";
 
 /** The wire generation a code or credential is meant for; every credential works on both data planes. */
@@ -336,6 +338,7 @@ export interface Store {
   readonly credentials: CredentialStore;
   readonly codes: CodeStore;
   readonly objects: ObjectStore;
+  readonly webhooks: WebhookStore;
   health(): Promise<StoreHealth>;
   /** Commits what was accepted, then closes. */
   close(): Promise<void>;

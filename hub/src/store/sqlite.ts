@@ -13,6 +13,7 @@ import { Retention } from "./sqlite/retention.ts";
 import { migrate } from "./sqlite/schema.ts";
 import { SqliteScripts } from "./sqlite/scripts.ts";
 import { SqliteTopics } from "./sqlite/topics.ts";
+import { SqliteWebhooks } from "./sqlite/webhooks.ts";
 
 export interface SqliteStoreOptions {
   readonly dataDir: string;
@@ -50,6 +51,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
     events: new SqliteEvents(database, topics, commit, retention),
     codes: new SqliteCodes(database, scripts, credentials),
     objects: new SqliteObjects(database),
+    webhooks: new SqliteWebhooks(database),
     async health() {
       return probe(database);
     },

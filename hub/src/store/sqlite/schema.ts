@@ -119,6 +119,18 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX objects_by_state ON objects (state, expires_at);
   `,
+  `
+  CREATE TABLE webhooks (
+    id TEXT PRIMARY KEY,
+    topic_id TEXT NOT NULL,
+    url TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    generation TEXT NOT NULL CHECK (generation IN ('a', 'b')),
+    created_at INTEGER NOT NULL,
+    delivered_seq INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX webhooks_by_topic ON webhooks (topic_id);
+  `,
 ];
 
 /**
