@@ -16,6 +16,7 @@ import { errorText, isAgentruxError } from "../errors.ts";
 import { createDelivery, type Delivery } from "../intake/delivery.ts";
 import { type Intake, startIntake } from "../intake/intake.ts";
 import { Waterline } from "../intake/waterline.ts";
+import { waterlineFile } from "../intake/waterline-file.ts";
 import { type JournalFile, waitForJournal } from "../journal/journal.ts";
 import { createReplyChannel } from "../replies/channel.ts";
 import { createServiceClient } from "../service/client.ts";
@@ -104,9 +105,8 @@ function withConfiguredUrl(
 
 async function openWaterline({ paths, credentials, log }: SessionOptions): Promise<Waterline> {
   const waterline = await Waterline.open({
-    path: paths.waterline,
+    store: waterlineFile(paths.waterline, () => new Date()),
     generation: credentials.generation,
-    now: () => new Date(),
     onProblem: (error) => log.error(`[agentrux] The read position cannot be stored: ${errorText(error)}`),
   });
   for (const finding of waterline.findings) log.warn(`[agentrux] ${finding.text}.`);
