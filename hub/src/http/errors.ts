@@ -34,6 +34,7 @@ const OAUTH_CODE: Partial<Record<HubErrorCode, string>> = {
   SLOW_DOWN: "slow_down",
   ACCESS_DENIED: "access_denied",
   EXPIRED_TOKEN: "expired_token",
+  UNSUPPORTED_AUTHORIZATION_DETAILS: "unsupported_authorization_details",
 };
 
 /** The document for an error in one shape. */

@@ -5,6 +5,7 @@
  * Every method that changes something resolves only after the change is on disk.
  */
 
+import type { DeviceStore } from "./device-port.ts";
 import type { WebhookStore } from "./webhook-port.ts";
 
 export type Action = "read" | "write";
@@ -339,6 +340,7 @@ export interface Store {
   readonly codes: CodeStore;
   readonly objects: ObjectStore;
   readonly webhooks: WebhookStore;
+  readonly devices: DeviceStore;
   health(): Promise<StoreHealth>;
   /** Commits what was accepted, then closes. */
   close(): Promise<void>;

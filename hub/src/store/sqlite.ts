@@ -6,6 +6,7 @@ import type { Store, StoreHealth } from "./port.ts";
 import { SqliteCodes } from "./sqlite/codes.ts";
 import { SqliteCredentials } from "./sqlite/credentials.ts";
 import { openDatabase, transaction } from "./sqlite/database.ts";
+import { SqliteDevices } from "./sqlite/devices.ts";
 import { SqliteEvents } from "./sqlite/events.ts";
 import { GroupCommit } from "./sqlite/group-commit.ts";
 import { SqliteObjects } from "./sqlite/objects.ts";
@@ -14,6 +15,9 @@ import { migrate } from "./sqlite/schema.ts";
 import { SqliteScripts } from "./sqlite/scripts.ts";
 import { SqliteTopics } from "./sqlite/topics.ts";
 import { SqliteWebhooks } from "./sqlite/webhooks.ts";
+
+/** Enough to need fresh pages of the file. */
+const PROBE_BYTES = 64 * 1024;
 
 export interface SqliteStoreOptions {
   readonly dataDir: string;
@@ -52,8 +56,9 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
     codes: new SqliteCodes(database, scripts, credentials),
     objects: new SqliteObjects(database),
     webhooks: new SqliteWebhooks(database),
+    devices: new SqliteDevices(database, { topics, scripts, credentials }),
     async health() {
-      return probe(database);
+      return probe(database, commit.lastFailed);
     },
     async close() {
       commit.close();
@@ -62,10 +67,16 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
   };
 }
 
-/** Whether a write would go through: a transaction that changes nothing still needs the lock and a sound file. */
-function probe(database: DatabaseSync): StoreHealth {
+/** While commits succeed, the database is asked to read only; after a failed one it must prove that it can write. */
+function probe(database: DatabaseSync, lastCommitFailed: boolean): StoreHealth {
   try {
-    transaction(database, () => database.prepare("SELECT no FROM topics LIMIT 1").get());
+    if (lastCommitFailed) {
+      transaction(database, () => {
+        database.exec(`CREATE TABLE probe AS SELECT zeroblob(${PROBE_BYTES}) AS content`);
+        database.exec("DROP TABLE probe");
+      });
+    }
+    database.prepare("SELECT no FROM topics LIMIT 1").get();
     return { writable: true };
   } catch (error) {
     return { writable: false, reason: error instanceof Error ? error.message : String(error) };

@@ -1,3 +1,5 @@
+import { readFile, readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { decodeJwt } from "jose";
 import { describe, expect, it } from "vitest";
 import * as admin from "../../src/admin/operations.ts";
@@ -317,8 +319,6 @@ describe("secrets at rest", () => {
     const refreshToken = textOf((await getToken(hub, { ...agent, secret })).json["refresh_token"]);
     const { code } = await admin.issueActivationCode(hub.deps, { script: agent.scriptId });
     const invite = await admin.createInvite(hub.deps, { topic: "commands", action: "read" });
-    const { readFile, readdir } = await import("node:fs/promises");
-    const { join } = await import("node:path");
     const files = (await readdir(hub.dataDir)).filter((name) => name.startsWith("hub.db"));
     expect(files.length).toBeGreaterThan(0);
     for (const name of files) {
@@ -329,8 +329,6 @@ describe("secrets at rest", () => {
 
   it("are readable by their owner only", async () => {
     const { hub } = await testBench();
-    const { readdir, stat } = await import("node:fs/promises");
-    const { join } = await import("node:path");
     expect((await stat(hub.dataDir)).mode & 0o777).toBe(0o700);
     for (const entry of await readdir(hub.dataDir, { withFileTypes: true })) {
       if (!entry.isFile()) continue;

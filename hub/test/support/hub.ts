@@ -50,7 +50,12 @@ export interface Json {
   readonly [member: string]: Json | undefined;
 }
 
-export const textOf = (json: Json | undefined): string => String(json);
+/** A leaf as text; throws where there is none. */
+export function textOf(json: unknown): string {
+  if (typeof json === "string") return json;
+  if (typeof json === "number" || typeof json === "boolean") return String(json);
+  throw new TypeError(`not a leaf: ${JSON.stringify(json)}`);
+}
 
 export function listOf(json: Json | undefined): readonly Json[] {
   if (!Array.isArray(json)) throw new TypeError(`not a list: ${JSON.stringify(json)}`);
@@ -141,9 +146,11 @@ export interface Bench extends Agent {
   /** Paths of the topic's events in both dialects. */
   readonly eventsA: string;
   readonly eventsB: string;
-  publishA(type: string, payload?: unknown): Promise<Answer>;
-  getA(query: string): Promise<Answer>;
-  getB(query: string): Promise<Answer>;
+  readonly publishA: (type: string, payload?: unknown) => Promise<Answer>;
+  readonly postA: (path: string, options: CallOptions) => Promise<Answer>;
+  readonly postB: (path: string, options: CallOptions) => Promise<Answer>;
+  readonly getA: (query: string) => Promise<Answer>;
+  readonly getB: (query: string) => Promise<Answer>;
 }
 
 /** A hub with one topic and one script that may do everything on it. */
@@ -160,6 +167,8 @@ export async function testBench(options: Partial<HubOptions> = {}): Promise<Benc
     eventsA,
     eventsB,
     publishA: (type, payload) => call(hub.url, "POST", eventsA, { token: agent.tokenA, body: { type, payload } }),
+    postA: (path, options) => call(hub.url, "POST", eventsA + path, { token: agent.tokenA, ...options }),
+    postB: (path, options) => call(hub.url, "POST", eventsB + path, { token: agent.tokenB, ...options }),
     getA: (query) => call(hub.url, "GET", eventsA + query, { token: agent.tokenA }),
     getB: (query) => call(hub.url, "GET", eventsB + query, { token: agent.tokenB }),
   };

@@ -39,7 +39,7 @@ export class SqliteCredentials implements CredentialStore {
   }
 
   async get(credentialId: string): Promise<Credential | undefined> {
-    return this.#find(credentialId);
+    return this.find(credentialId);
   }
 
   async ofScript(scriptId: string): Promise<readonly Credential[]> {
@@ -78,7 +78,7 @@ export class SqliteCredentials implements CredentialStore {
 
   async byRefreshToken(hash: string): Promise<Credential | undefined> {
     const row = this.#database.prepare("SELECT credential_id FROM refresh_tokens WHERE hash = ?").get(hash);
-    return row === undefined ? undefined : this.#find(text(row, "credential_id"));
+    return row === undefined ? undefined : this.find(text(row, "credential_id"));
   }
 
   async startRefreshFamily(credentialId: string, familyId: string, token: NewRefreshToken): Promise<void> {
@@ -94,7 +94,7 @@ export class SqliteCredentials implements CredentialStore {
         )
         .get(now, hash, now);
       if (spent === undefined) return this.#whyNot(hash);
-      const credential = this.#find(text(spent, "credential_id"));
+      const credential = this.find(text(spent, "credential_id"));
       if (credential === undefined || credential.revokedAt !== null) return { outcome: "unknown" };
       this.#insertRefresh(credential.id, text(spent, "family_id"), next);
       return { outcome: "rotated", credential };
@@ -122,7 +122,8 @@ export class SqliteCredentials implements CredentialStore {
       .run(token.hash, familyId, credentialId, token.createdAt, token.expiresAt);
   }
 
-  #find(credentialId: string): Credential | undefined {
+  /** For the other rooms of this engine, which work inside transactions. */
+  find(credentialId: string): Credential | undefined {
     const row = this.#database.prepare("SELECT * FROM credentials WHERE id = ?").get(credentialId);
     return row === undefined ? undefined : toCredential(row);
   }

@@ -54,6 +54,7 @@ export class GroupCommit {
   #queuedRows = 0;
   #scheduled: NodeJS.Immediate | undefined;
   #closed = false;
+  #lastFailed = false;
 
   constructor(database: DatabaseSync, topics: SqliteTopics, metrics: Metrics) {
     this.#database = database;
@@ -89,6 +90,11 @@ export class GroupCommit {
   onCommit(listener: (notice: CommitNotice) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Whether the disk refused the latest commit. */
+  get lastFailed(): boolean {
+    return this.#lastFailed;
   }
 
   /** Resolves when all of `requests` are on disk. */
@@ -137,9 +143,11 @@ export class GroupCommit {
       });
     } catch (error) {
       this.#failures.inc();
+      this.#lastFailed = true;
       for (const one of waiting) one.reject(error);
       return;
     }
+    this.#lastFailed = false;
     for (const [state, lastSeq] of group.lastSeq) state.lastSeq = lastSeq;
     for (const answer of answers) answer();
     if (group.written.length === 0) return;

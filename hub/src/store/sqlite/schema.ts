@@ -131,6 +131,35 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX webhooks_by_topic ON webhooks (topic_id);
   `,
+  `
+  CREATE TABLE oauth_clients (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE access_requests (
+    device_hash TEXT PRIMARY KEY,
+    user_code TEXT NOT NULL UNIQUE,
+    client_id TEXT NOT NULL,
+    client_hint TEXT,
+    wanted TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'approved', 'denied', 'spent')),
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    interval_s INTEGER NOT NULL,
+    last_poll_at INTEGER,
+    credential_id TEXT,
+    granted TEXT
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX access_requests_by_expiry ON access_requests (expires_at);
+
+  CREATE TABLE approved_clients (
+    credential_id TEXT PRIMARY KEY,
+    client_id TEXT NOT NULL,
+    actions TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /**

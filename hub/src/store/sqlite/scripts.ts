@@ -17,13 +17,14 @@ export class SqliteScripts implements ScriptStore {
 
   async create(script: Script, grants: readonly Grant[]): Promise<Script> {
     transaction(this.#database, () => {
-      this.#insertScript(script);
+      this.insertScript(script);
       for (const grant of grants) this.insertGrant(grant);
     });
     return script;
   }
 
-  #insertScript(script: Script): void {
+  /** The insert alone, for transactions that do more. */
+  insertScript(script: Script): void {
     this.#run("INSERT INTO scripts (id, name, description, created_at, disabled_at) VALUES (?, ?, ?, ?, ?)", [
       script.id,
       script.name,

@@ -39,6 +39,12 @@ export class SqliteTopics implements TopicStore {
   }
 
   async create(topic: NewTopic): Promise<Topic> {
+    this.insert(topic);
+    return this.load(topic.id);
+  }
+
+  /** The insert alone, for transactions that do more; they {@link load} the topic after their commit. */
+  insert(topic: NewTopic): void {
     try {
       this.#insert.run(topic.id, topic.name, topic.displayName, topic.retentionS, topic.createdAt);
     } catch (error) {
@@ -47,7 +53,11 @@ export class SqliteTopics implements TopicStore {
       }
       throw storeError(error);
     }
-    const row = this.#selectId.get(topic.id);
+  }
+
+  /** Takes up a topic that has just been committed. */
+  load(id: string): Topic {
+    const row = this.#selectId.get(id);
     if (row === undefined) throw new HubError("INTERNAL", "The new topic cannot be read back");
     return this.#remember(row).topic;
   }
