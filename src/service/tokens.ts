@@ -109,8 +109,8 @@ class SharedTokens implements TokenClient {
     const now = this.#clock.monotonic();
     const access = this.#access;
     if (access === undefined || now >= access.usableUntil) return await abortable(this.#renew(), signal);
-    if (now >= access.renewAt && now >= this.#notBefore) {
-      // Its failure is remembered as the cool-down; this caller still has a good token.
+    if (now >= access.renewAt) {
+      // Its failure is kept as the cool-down, which ends the next ones at once; this caller still has a good token.
       this.#renew().catch(() => {});
     }
     return access.token;
@@ -122,7 +122,6 @@ class SharedTokens implements TokenClient {
     this.#access = undefined;
     const now = this.#clock.monotonic();
     if (now < access.earlyUntil) this.#rejectedAtBirth(now);
-    else this.#earlyRejections = 0;
     return true;
   }
 

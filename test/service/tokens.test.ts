@@ -122,6 +122,13 @@ describe("single flight", () => {
     expect(calls("/auth/token")).toBe(1);
   });
 
+  test("waiting leaves no listener behind (W38)", async () => {
+    const { tokens } = await rig(issuing());
+    const { signal } = new AbortController();
+    await Promise.all([tokens.get(signal), tokens.get(signal)]);
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
+  });
+
   test("one caller's abort leaves the flight to the others, and no listener behind", async () => {
     let release = (): void => {};
     const gate = new Promise<void>((resolve) => (release = resolve));
@@ -233,6 +240,19 @@ describe("refresh tokens", () => {
     ]);
   });
 
+  test("a dead one is not tried again either when the secret fails for the moment", async () => {
+    const { tokens, clock, calls } = await rig((request, response) => {
+      if (request.path === "/auth/refresh") return json(response, 401, {});
+      return calls("/auth/token") === 2 ? json(response, 503, {}) : json(response, 200, tokenA("T", "R"));
+    });
+    await tokens.get(NEVER);
+    clock.pass(HOUR_MS);
+    expect(await failure(tokens.get(NEVER))).toMatchObject({ code: "server_error" });
+    clock.pass(60_000);
+    expect(await tokens.get(NEVER)).toBe("T");
+    expect(calls("/auth/refresh")).toBe(1);
+  });
+
   test("an ambiguous failure keeps it (W22)", async () => {
     let broken = true;
     const issue = issuing();
@@ -325,6 +345,28 @@ describe("compare and clear (W20)", () => {
     expect(rejected).toBe(peer.received.length);
     expect(peer.received.length).toBeLessThan(15);
   });
+});
+
+test("the wait after a failure grows, and starts small again after a success", async () => {
+  let broken = true;
+  const { tokens, clock } = await rig(
+    (_request, response) =>
+      broken ? json(response, 503, {}) : json(response, 200, { access_token: "T", expires_in: 600 }),
+    { generation: "b" },
+  );
+  const waits: (number | undefined)[] = [];
+  const failTwice = async (): Promise<void> => {
+    await failure(tokens.get(NEVER));
+    waits.push(((await failure(tokens.get(NEVER))) as AgentruxError).retryAfterMs);
+    clock.pass(60_000);
+  };
+  for (let i = 0; i < 3; i += 1) await failTwice();
+  broken = false;
+  await tokens.get(NEVER);
+  broken = true;
+  clock.pass(600_000);
+  await failTwice();
+  expect(waits).toEqual([500, 1_000, 2_000, 500]);
 });
 
 describe("the clock (W21)", () => {
