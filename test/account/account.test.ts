@@ -1,0 +1,212 @@
+/** One account from activation to reply, over a real hub and a real journal. */
+
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { echo, Place, type Turn, until } from "./support.ts";
+
+let place: Place;
+
+beforeEach(async () => {
+  place = await Place.create();
+  await mkdir(place.paths.dir, { recursive: true, mode: 0o700 });
+});
+
+afterEach(() => place.close());
+
+/** Starts the account with a code of this generation and waits until it takes commands. */
+async function activated(generation: "a" | "b", turn?: Turn, settings?: object) {
+  await place.drop(await place.code(generation));
+  const running = place.start(turn, settings);
+  await running.ready();
+  return running;
+}
+
+describe.each(["a", "b"] as const)("in generation %s", (generation) => {
+  it("activates by BOOTSTRAP.md and answers a command once", async () => {
+    await activated(generation);
+    await place.publish({ request_id: "r1", message: "hello", conversation_key: "c" });
+    expect(await place.reply("r1")).toMatchObject({
+      request_id: "r1",
+      conversation_key: "c",
+      status: "completed",
+      message: "echo: hello",
+    });
+    expect(await place.replies()).toHaveLength(1);
+  });
+
+  it("answers what was sent while it was stopped, and nothing twice", async () => {
+    const first = await activated(generation);
+    await place.publish({ request_id: "before", message: "1" });
+    await place.reply("before");
+    await first.stop();
+    await place.publish({ request_id: "while", message: "2" });
+    const second = place.start();
+    expect(await place.reply("while")).toMatchObject({ message: "echo: 2" });
+    await second.stop();
+    const third = place.start();
+    await third.ready();
+    expect(third.turns).toHaveLength(0);
+    expect(await place.replies()).toHaveLength(2);
+  });
+
+  it("goes on by itself after the hub was away", async () => {
+    await activated(generation);
+    await place.restartHub();
+    await place.publish({ request_id: "after", message: "still there?" });
+    expect(await place.reply("after")).toMatchObject({ status: "completed" });
+  });
+});
+
+describe("activation while running", () => {
+  it("is blocked without credentials, and takes a dropped code without a restart", async () => {
+    const running = place.start();
+    await until("blocked", () => running.state?.kind === "blocked");
+    expect(running.state).toMatchObject({ reason: expect.stringContaining("BOOTSTRAP.md") });
+    await place.drop(await place.code());
+    await running.ready();
+    await place.publish({ request_id: "r", message: "hi" });
+    expect(await place.reply("r")).toMatchObject({ message: "echo: hi" });
+  });
+
+  it("says that a code was rejected, and takes the next one", async () => {
+    await place.drop(`ac_${"x".repeat(43)}`);
+    const running = place.start();
+    await until("blocked", () => running.state?.kind === "blocked");
+    expect(running.state).toMatchObject({ reason: expect.stringContaining("HTTP 404") });
+    await place.drop(await place.code());
+    await running.ready();
+  });
+
+  it("switches to credentials that replace the old ones, as the documented re-activation does", async () => {
+    const running = await activated("a");
+    await rm(place.paths.credentials);
+    await place.drop(await place.code("b"));
+    await until(
+      "generation B credentials are in use",
+      () => running.states.filter(({ kind }) => kind === "ready").length > 1,
+    );
+    expect(JSON.parse(await readFile(place.paths.credentials, "utf8"))).toHaveProperty("client_id");
+    await place.publish({ request_id: "r", message: "hi" });
+    expect(await place.reply("r")).toMatchObject({ message: "echo: hi" });
+  });
+
+  it("sets a code aside that is dropped beside live credentials, and goes on", async () => {
+    const running = await activated("a");
+    await place.drop(await place.code());
+    await until("quarantined", () => running.lines.some((line) => line.includes("found alongside existing")));
+    expect(running.state?.kind).toBe("ready");
+  });
+
+  it("says which field of a malformed credentials file is wrong, and never its value", async () => {
+    await writeFile(place.paths.credentials, JSON.stringify({ base_url: place.hub.url, script_id: "s3cret" }));
+    const running = place.start();
+    await until("blocked", () => running.state?.kind === "blocked");
+    expect(running.state).toMatchObject({ reason: expect.stringContaining("client_secret") });
+    expect(JSON.stringify([running.lines, running.states])).not.toContain("s3cret");
+  });
+});
+
+describe("configuration", () => {
+  it("blocks an account whose keys do not fit, naming them, and starts nothing", async () => {
+    const running = place.start(echo, { agentId: "nobody", maxConcurrency: 0 });
+    await until("blocked", () => running.state?.kind === "blocked");
+    expect(running.state).toMatchObject({
+      reason: expect.stringMatching(/nobody.*maxConcurrency|maxConcurrency.*nobody/),
+    });
+    expect(running.account).toBeUndefined();
+    await running.stop();
+  });
+});
+
+describe("lanes and ends of a turn", () => {
+  it("keeps the order of a conversation and lets another one pass", async () => {
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const running = await activated("a", async (request, signal) => {
+      if (request.command.message === "slow") await held;
+      return echo(request, signal);
+    });
+    await place.publish({ request_id: "a1", message: "slow", conversation_key: "a" });
+    await place.publish({ request_id: "a2", message: "next", conversation_key: "a" });
+    await place.publish({ request_id: "b1", message: "fast", conversation_key: "b" });
+    await place.reply("b1");
+    expect(running.turns.map(({ command }) => command.requestId)).not.toContain("a2");
+    release();
+    await place.reply("a2");
+    const answered = (await place.replies()).map((reply) => reply["request_id"]);
+    expect(answered).toEqual(["b1", "a1", "a2"]);
+  });
+
+  it("answers a turn that hangs with status timeout, and goes on with the conversation", async () => {
+    await activated(
+      "a",
+      (request, signal) => (request.command.message === "hang" ? new Promise(() => {}) : echo(request, signal)),
+      {
+        subagentTimeoutMs: 1_000,
+      },
+    );
+    await place.publish({ request_id: "h", message: "hang" });
+    await place.publish({ request_id: "n", message: "next" });
+    expect(await place.reply("h")).toMatchObject({ status: "timeout" });
+    expect(await place.reply("n")).toMatchObject({ status: "completed" });
+  });
+
+  it("answers a turn that keeps failing with status failed, without the host's words", async () => {
+    const running = await activated("a", () => Promise.reject(new Error("secret stack of the host")), {
+      maxAttempts: 2,
+    });
+    await place.publish({ request_id: "f", message: "x" });
+    const reply = await place.reply("f");
+    expect(reply["status"]).toBe("failed");
+    expect(JSON.stringify(reply)).not.toContain("secret stack");
+    expect(running.turns.map(({ attempt }) => attempt)).toEqual([1, 2]);
+    expect(new Set(running.turns.map(({ address }) => address)).size).toBe(2);
+    expect(running.account?.health()).toMatchObject({ deadLetters: 1, backlog: 0 });
+  });
+
+  it("takes what the host says at an attempt's address as the reply, once", async () => {
+    const running = await activated("a", () => Promise.resolve({ kind: "deferred" }));
+    await place.publish({ request_id: "d", message: "x" });
+    await until("the turn was deferred", () => running.turns.length === 1);
+    const address = running.turns[0]?.address ?? "";
+    expect(await running.account?.acceptHostReply(address, "from the host", [])).toBe("accepted");
+    expect(await running.account?.acceptHostReply(address, "again", [])).toBe("closed");
+    expect(await place.reply("d")).toMatchObject({ status: "completed", message: "from the host" });
+  });
+});
+
+describe("two gateways on one folder", () => {
+  it("lets one work and the other stand by, and hands over when the first ends", async () => {
+    const first = await activated("a");
+    const second = place.start();
+    await until("standby", () => second.state?.kind === "standby");
+    expect(second.state).toMatchObject({ reason: expect.stringContaining(String(process.pid)) });
+    await first.stop();
+    await second.ready();
+    await place.publish({ request_id: "r", message: "who?" });
+    await place.reply("r");
+    expect(second.turns).toHaveLength(1);
+    expect(first.turns).toHaveLength(0);
+  });
+});
+
+describe("stopping", () => {
+  it("lets a running turn finish and journals its reply", async () => {
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const running = await activated("a", async (request, signal) => {
+      await held;
+      return echo(request, signal);
+    });
+    await place.publish({ request_id: "r", message: "x" });
+    await until("the turn runs", () => running.turns.length === 1);
+    const stopped = running.stop();
+    release();
+    await stopped;
+    expect(await place.reply("r")).toMatchObject({ message: "echo: x" });
+  });
+});
