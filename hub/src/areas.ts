@@ -1,8 +1,10 @@
 /** The areas of the API, in the order their routes are registered. */
 import { registerActivationRoutes } from "./auth/activation.ts";
+import { registerDeviceRoutes } from "./auth/device/routes.ts";
 import { registerInviteRoutes } from "./auth/invites.ts";
 import { registerOAuthTokenRoute } from "./auth/oauth.ts";
 import { registerTokenRoutesA } from "./auth/tokens-a.ts";
+import { registerAccessRequestRoutes } from "./console/requests.ts";
 import { registerConsoleRoutes } from "./console/routes.ts";
 import type { HubDeps } from "./deps.ts";
 import type { HubApp } from "./http/context.ts";
@@ -24,6 +26,7 @@ export const AREAS: readonly RegisterRoutes[] = [
   registerTokenRoutesA,
   registerInviteRoutes,
   registerOAuthTokenRoute,
+  registerDeviceRoutes,
   registerTopicListRoute,
   registerPublishRoutes,
   registerPullRoutes,
@@ -31,5 +34,6 @@ export const AREAS: readonly RegisterRoutes[] = [
   registerEventRoute,
   registerPayloadRoutes,
   registerConsoleRoutes,
+  registerAccessRequestRoutes,
   registerWebhookRoutes,
 ];

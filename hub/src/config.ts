@@ -17,6 +17,8 @@ export interface HubLimits {
   readonly refreshesPerHour: number;
   /** Failed attempts with a secret or code, per remote address. */
   readonly authAttemptsPerMinute: number;
+  /** Registrations of clients and requests for access (B3, B4, B5), per remote address. */
+  readonly accessRequestsPerHour: number;
   /** Data-plane requests, per credential; bursts of twice that pass. */
   readonly requestsPerSecond: number;
   /** A stream listener with more than this unsent is cut off. */
@@ -92,6 +94,7 @@ export const DEFAULT_LIMITS: HubLimits = {
   tokensPerHour: 60,
   refreshesPerHour: 120,
   authAttemptsPerMinute: 120,
+  accessRequestsPerHour: 120,
   requestsPerSecond: 20_000,
   maxStreamPendingBytes: 64 * 1024,
   maxStreams: 50_000,

@@ -24,7 +24,8 @@ export async function limitedAttempt<T>(c: HubContext, deps: HubDeps, attempt: (
   }
 }
 
-function remoteAddress(c: HubContext, deps: HubDeps): string {
+/** Who is calling, for limits: the peer, or what a trusted proxy says of it. */
+export function remoteAddress(c: HubContext, deps: HubDeps): string {
   const { socket, headers } = c.env.incoming;
   const forwarded = headers["x-forwarded-for"];
   if (deps.config.trustForwardedFor && typeof forwarded === "string") {

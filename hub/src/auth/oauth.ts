@@ -1,4 +1,4 @@
-/** POST /oauth/token (B2): form-encoded, one handler per grant type. Other areas add theirs to {@link OAUTH_GRANTS}. */
+/** POST /oauth/token (B2): form-encoded, one handler per grant type. */
 import type { HubDeps } from "../deps.ts";
 import { HubError } from "../errors.ts";
 import { readForm } from "../http/body.ts";
@@ -6,13 +6,21 @@ import type { HubApp, HubContext } from "../http/context.ts";
 import { enforce } from "../http/rate-limits.ts";
 import { limitedAttempt } from "./attempts.ts";
 import { assertActive, checkClientSecret } from "./client-secret.ts";
+import { deviceCodeGrant, refreshTokenGrant } from "./device/grants.ts";
+import type { OAuthForm } from "./oauth-form.ts";
+import { field } from "./oauth-form.ts";
 
-export type OAuthForm = Readonly<Record<string, string>>;
 /** Answers one grant type with the token document. */
-export type OAuthGrant = (deps: HubDeps, form: OAuthForm) => Promise<object>;
+type OAuthGrant = (deps: HubDeps, form: OAuthForm) => Promise<object>;
 
 /** By `grant_type`. */
-export const OAUTH_GRANTS: ReadonlyMap<string, OAuthGrant> = new Map([["client_credentials", clientCredentials]]);
+const OAUTH_GRANTS: ReadonlyMap<string, OAuthGrant> = new Map([
+  ["client_credentials", clientCredentials],
+  ["device_code", deviceCodeGrant],
+  // The name RFC 8628 gives the same grant; the vendor's clients use the bare word.
+  ["urn:ietf:params:oauth:grant-type:device_code", deviceCodeGrant],
+  ["refresh_token", refreshTokenGrant],
+]);
 
 export function registerOAuthTokenRoute(app: HubApp, deps: HubDeps): void {
   app.post("/oauth/token", async (c) => {
@@ -24,13 +32,6 @@ export function registerOAuthTokenRoute(app: HubApp, deps: HubDeps): void {
     c.header("Cache-Control", "no-store");
     return c.json(document);
   });
-}
-
-/** @throws HubError INVALID_REQUEST when the field is missing or empty */
-export function field(form: OAuthForm, name: string): string {
-  const value = form[name];
-  if (value === undefined || value === "") throw new HubError("INVALID_REQUEST", `${name} is missing`);
-  return value;
 }
 
 async function clientCredentials(deps: HubDeps, form: OAuthForm): Promise<object> {

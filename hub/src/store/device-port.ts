@@ -54,8 +54,11 @@ export type PollOutcome =
   | { readonly outcome: "approved"; readonly client: ApprovedClient; readonly grantedJson: string | null };
 
 export interface DeviceStore {
-  /** @returns false when there are `maxClients` already */
-  createClient(client: PublicClient, maxClients: number): Promise<boolean>;
+  /**
+   * When there are `maxClients`, forgets those made before `forgetBefore` that nothing came of.
+   * @returns false when there are `maxClients` all the same
+   */
+  createClient(client: PublicClient, maxClients: number, forgetBefore: number): Promise<boolean>;
   client(id: string): Promise<PublicClient | undefined>;
   /**
    * Stores a request, and forgets those that ended before `forgetBefore`.

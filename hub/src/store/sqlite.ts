@@ -61,6 +61,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
       return probe(database, commit.lastFailed);
     },
     async close() {
+      if (!database.isOpen) return;
       commit.close();
       database.close();
     },

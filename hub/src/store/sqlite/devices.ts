@@ -39,9 +39,17 @@ export class SqliteDevices implements DeviceStore {
     this.#credentials = rooms.credentials;
   }
 
-  async createClient(client: PublicClient, maxClients: number): Promise<boolean> {
+  async createClient(client: PublicClient, maxClients: number, forgetBefore: number): Promise<boolean> {
+    const isFull = () => this.#count("SELECT count(*) AS n FROM oauth_clients") >= maxClients;
     return transaction(this.#database, () => {
-      if (this.#count("SELECT count(*) AS n FROM oauth_clients") >= maxClients) return false;
+      if (isFull()) {
+        this.#run(
+          `DELETE FROM oauth_clients WHERE created_at < ? AND id NOT IN (SELECT client_id FROM approved_clients)
+             AND id NOT IN (SELECT client_id FROM access_requests)`,
+          forgetBefore,
+        );
+      }
+      if (isFull()) return false;
       this.#database
         .prepare("INSERT INTO oauth_clients (id, name, created_at) VALUES (?, ?, ?)")
         .run(client.id, client.name, client.createdAt);
