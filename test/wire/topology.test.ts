@@ -42,6 +42,15 @@ describe("topology request", () => {
     ["an intent of 257 characters", { topics: [{ ref: "in", name: "a", intent: "x".repeat(257) }] }],
     ["a control character in the description", { script: { name: "s", description: "a\u0007" } }],
     ["two topics with one ref", { topics: [...topics(1), ...topics(1)], grants: [{ topic_ref: "r0", scope: "read" }] }],
+    [
+      "two topics with one name",
+      {
+        topics: [
+          { ref: "in", name: "a" },
+          { ref: "out", name: "a" },
+        ],
+      },
+    ],
     ["a grant on an unknown topic", { grants: [{ topic_ref: "out", scope: "read" }] }],
     ["a scope that is neither read nor write", { grants: [{ topic_ref: "in", scope: "read+write" }] }],
     [

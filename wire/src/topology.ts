@@ -61,6 +61,7 @@ export const topologyEntrySchema = z
     const refs = entry.topics.map((topic) => topic.ref);
     const refuse = (path: string, message: string) => context.addIssue({ code: "custom", path: [path], message });
     if (hasDuplicates(refs)) refuse("topics", "topic refs must be unique");
+    if (hasDuplicates(entry.topics.map((topic) => topic.name))) refuse("topics", "topic names must be unique");
     if (entry.grants.some((grant) => !refs.includes(grant.topic_ref))) {
       refuse("grants", "every topic_ref must name a topic of the request");
     }

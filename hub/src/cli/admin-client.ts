@@ -10,6 +10,8 @@ export interface AdminClient {
   /** @throws CliError with the hub's own code when it refuses, UNREACHABLE when it does not answer */
   get<T>(path: string, schema: z.ZodType<T>): Promise<T>;
   post<T>(path: string, body: object, schema: z.ZodType<T>): Promise<T>;
+  /** A post that says nothing and is answered with nothing. */
+  postEmpty(path: string): Promise<void>;
   delete(path: string): Promise<void>;
 }
 
@@ -50,6 +52,7 @@ export function createAdminClient(hub: HubLocation): AdminClient {
   return {
     get: async (path, schema) => read(await call("GET", path), schema),
     post: async (path, body, schema) => read(await call("POST", path, body), schema),
+    postEmpty: async (path) => void (await call("POST", path)),
     delete: async (path) => void (await call("DELETE", path)),
   };
 }

@@ -4,14 +4,23 @@ import { version } from "../version.ts";
 import { commandName, parseCommand } from "./args.ts";
 import type { Commands } from "./command.ts";
 import { doctorCommands } from "./commands/doctor.ts";
+import { requestCommands } from "./commands/requests.ts";
 import { scriptCommands } from "./commands/scripts.ts";
 import { startCommands } from "./commands/start.ts";
 import { topicCommands } from "./commands/topics.ts";
+import { webhookCommands } from "./commands/webhooks.ts";
 import type { CliIo } from "./io.ts";
 import { CliError } from "./io.ts";
 import { HELP, UsageError } from "./usage.ts";
 
-const COMMANDS: Commands = { ...startCommands, ...topicCommands, ...scriptCommands, ...doctorCommands };
+const COMMANDS: Commands = {
+  ...startCommands,
+  ...topicCommands,
+  ...scriptCommands,
+  ...webhookCommands,
+  ...requestCommands,
+  ...doctorCommands,
+};
 
 /** Runs a command line. @returns the exit status: 0 done, 1 failed, 2 wrong usage */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {

@@ -9,6 +9,7 @@ export const HELP = `agentrux-hub: a self-hosted AgenTrux hub
 
 Usage:
   agentrux-hub start [--host ADDRESS] [--port PORT] [--data DIR] [--public-url URL] [--log-level LEVEL]
+                     [--refuse-private-webhooks]
   agentrux-hub topic create NAME [--retention HOURS]
   agentrux-hub topic list
   agentrux-hub script create NAME [--read TOPIC]... [--write TOPIC]...
@@ -23,7 +24,7 @@ Usage:
   agentrux-hub webhook list TOPIC
   agentrux-hub webhook delete WEBHOOK
   agentrux-hub request list
-  agentrux-hub request approve USER_CODE [--script SCRIPT]
+  agentrux-hub request approve USER_CODE [--script SCRIPT | [--read TOPIC]... [--write TOPIC]...] [--reuse-topics]
   agentrux-hub request deny USER_CODE
   agentrux-hub doctor
 

@@ -16,13 +16,15 @@ const PORT_MAX = 65_535;
 
 export const startCommands: Commands = {
   start: {
-    usage: "start [--host ADDRESS] [--port PORT] [--data DIR] [--public-url URL] [--log-level LEVEL]",
+    usage:
+      "start [--host ADDRESS] [--port PORT] [--data DIR] [--public-url URL] [--log-level LEVEL] [--refuse-private-webhooks]",
     operands: [],
     options: {
       host: { type: "string" },
       port: { type: "string" },
       "public-url": { type: "string" },
       "log-level": { type: "string" },
+      "refuse-private-webhooks": { type: "boolean" },
     },
     async run(args, io) {
       const hub = await start(hubOptions(args, io));
@@ -49,6 +51,7 @@ function hubOptions(args: CommandArgs, io: CliIo): HubOptions {
     metrics: createMetrics(),
     // With --json a program reads stdout and people read the log; without it they read both in one place.
     logLevel: oneOf("log-level", args.optional("log-level") ?? (args.flag("json") ? "info" : "warn"), LOG_LEVELS),
+    webhooks: { allowPrivateAddresses: !args.flag("refuse-private-webhooks") },
     ...(host === undefined ? {} : { host }),
     ...(port === undefined ? {} : { port: wholeNumber("port", port, 0, PORT_MAX) }),
     ...(publicUrl === undefined ? {} : { publicUrl }),
