@@ -23,6 +23,8 @@ export interface Positions {
   readonly unreadable: ReadonlySet<string>;
 }
 
+export const NO_POSITIONS: Positions = { topics: new Map(), unreadable: new Set() };
+
 export type ParsedPositions =
   | { readonly ok: true; readonly positions: Positions }
   | { readonly ok: false; readonly reason: string };

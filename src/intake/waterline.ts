@@ -1,37 +1,15 @@
 /**
- * Owns `waterline.json`: how far each topic has been read. The format is told in positions.ts.
+ * Owns how far each topic has been read. The format is told in positions.ts, the file in waterline-file.ts.
  *
- * Positions move in memory at once and on disk soon after: one write at a time, and moves that come during a write go
- * into the next one. The file is therefore a lower bound, never ahead of what the caller has said is safe. A position
- * only moves forward, except by `reset`. A file that cannot be read is kept under another name, and its topics have an
- * unknown position until one is set; the original stays until the first write replaces it, so that a crash in between
- * does not turn "unknown" into "never started".
+ * Positions move in memory at once and in the store soon after: one write at a time, and moves that come during a write
+ * go into the next one. What is stored is therefore a lower bound, never ahead of what the caller has said is safe. A
+ * position only moves forward, except by `reset`.
  */
 
-import { randomBytes } from "node:crypto";
-import { copyFile, constants, link, readdir, rename, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import writeFileAtomic from "write-file-atomic";
-import {
-  diskError,
-  errnoOf,
-  type Finding,
-  narrow,
-  PRIVATE_FILE_MODE,
-  syncDirectory,
-} from "../credentials/private-files.ts";
-import { readSmallFile } from "../credentials/read.ts";
-import { stampedNames } from "../credentials/stamp.ts";
-import { AgentruxError } from "../errors.ts";
+import type { Finding } from "../credentials/private-files.ts";
+import { AgentruxError, errorText } from "../errors.ts";
 import type { Cursor, Generation } from "../service/types.ts";
-import {
-  formatPositions,
-  isBeyond,
-  isPosition,
-  parsePositions,
-  type Positions,
-  type TopicPositions,
-} from "./positions.ts";
+import { formatPositions, isBeyond, isPosition, type Positions, type TopicPositions } from "./positions.ts";
 
 export type SavedPosition =
   | { readonly kind: "saved"; readonly cursor: Cursor }
@@ -40,18 +18,33 @@ export type SavedPosition =
   /** It was read, and how far cannot be told. */
   | { readonly kind: "unknown"; readonly reason: string };
 
+/** Where positions are kept. */
+export interface PositionStore {
+  /** @throws AgentruxError `disk` where something is there and cannot be read. */
+  load(): Promise<LoadedPositions>;
+  /** Stores {@link formatPositions}' text whole or not at all. @throws AgentruxError `disk` */
+  save(text: string): Promise<void>;
+}
+
+export interface LoadedPositions {
+  readonly positions: Positions;
+  /** What was found and done on the way. */
+  readonly findings: readonly Finding[];
+  /** Why nothing of what was stored could be understood. */
+  readonly corrupt?: string;
+}
+
 export interface WaterlineOptions {
-  readonly path: string;
+  readonly store: PositionStore;
   /** The generation whose cursors are read and moved. */
   readonly generation: Generation;
-  readonly now: () => Date;
   /** A write failed. It is tried again with the next move or {@link Waterline.flush}. */
   readonly onProblem: (error: AgentruxError) => void;
 }
 
 /** The read positions of one account. */
 export class Waterline {
-  /** What was found and done when the file was opened. */
+  /** What was found and done when the file was loaded. */
   readonly findings: readonly Finding[];
   readonly generation: Generation;
   readonly #options: WaterlineOptions;
@@ -62,18 +55,22 @@ export class Waterline {
   #unwritten = false;
   #problem: AgentruxError | undefined;
 
-  private constructor(options: WaterlineOptions, opened: Opened) {
+  private constructor(options: WaterlineOptions, loaded: LoadedPositions) {
     this.#options = options;
     this.generation = options.generation;
-    this.findings = opened.findings;
-    this.#topics = new Map(opened.positions.topics);
-    this.#unreadable = opened.positions.unreadable;
-    this.#corrupt = opened.corrupt;
+    this.findings = loaded.findings;
+    this.#topics = new Map(loaded.positions.topics);
+    this.#unreadable = loaded.positions.unreadable;
+    this.#corrupt = loaded.corrupt;
   }
 
-  /** @throws AgentruxError `disk` where the file is there and cannot be read. */
+  /**
+   * @throws AgentruxError `disk` where something is stored and cannot be read.
+   * @example
+   * const waterline = await Waterline.open({ store: waterlineFile(paths.waterline, now), generation: "a", onProblem });
+   */
   static async open(options: WaterlineOptions): Promise<Waterline> {
-    return new Waterline(options, await openFile(options));
+    return new Waterline(options, await options.store.load());
   }
 
   position(topicId: string): SavedPosition {
@@ -133,85 +130,21 @@ export class Waterline {
   }
 
   async #writeAll(): Promise<void> {
-    const { path, onProblem } = this.#options;
+    const { store, onProblem } = this.#options;
     while (this.#unwritten) {
       this.#unwritten = false;
       try {
-        await writeFileAtomic(path, formatPositions(this.#topics), { mode: PRIVATE_FILE_MODE });
-        await syncDirectory(dirname(path));
+        await store.save(formatPositions(this.#topics));
         this.#problem = undefined;
       } catch (error) {
         this.#unwritten = true;
-        this.#problem = diskError(`cannot write ${path}`, error);
+        this.#problem =
+          error instanceof AgentruxError
+            ? error
+            : new AgentruxError("disk", errorText(error), { retryable: true, cause: error });
         onProblem(this.#problem);
         return;
       }
     }
   }
-}
-
-interface Opened {
-  readonly positions: Positions;
-  readonly findings: readonly Finding[];
-  /** Why the file as a whole could not be understood. */
-  readonly corrupt?: string;
-}
-
-const NOTHING: Positions = { topics: new Map(), unreadable: new Set() };
-
-async function openFile(options: WaterlineOptions): Promise<Opened> {
-  const { path } = options;
-  const findings = await narrow(path, PRIVATE_FILE_MODE);
-  try {
-    const file = await readSmallFile(path);
-    const parsed =
-      file.kind === "file" ? parsePositions(file.bytes.toString("utf8")) : { ok: false as const, reason: file.reason };
-    if (parsed.ok) return { positions: parsed.positions, findings };
-    const corrupt = `${path} ${parsed.reason}`;
-    return { positions: NOTHING, corrupt, findings: [...findings, await setAside(options, corrupt)] };
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return { positions: NOTHING, findings };
-    throw error instanceof AgentruxError ? error : diskError(`cannot read ${path}`, error);
-  }
-}
-
-/** Keeps an unreadable file under a second name; the write that replaces it leaves that one alone. */
-async function setAside({ path, now }: WaterlineOptions, reason: string): Promise<Finding> {
-  const kept = (await alreadyAside(path)) ?? (await keepAs(path, now()));
-  return { path: kept, kind: "set-aside", text: `${reason}; it was kept as ${kept}` };
-}
-
-async function keepAs(path: string, at: Date): Promise<string> {
-  for (const name of stampedNames(`${path}.corrupt-`, at, () => randomBytes(6).toString("hex"))) {
-    try {
-      await secondName(path, name);
-      return name;
-    } catch (error) {
-      if (errnoOf(error) !== "EEXIST") throw diskError(`cannot set ${path} aside`, error);
-    }
-  }
-  return path;
-}
-
-async function secondName(path: string, name: string): Promise<void> {
-  try {
-    await link(path, name);
-  } catch (error) {
-    if (errnoOf(error) === "EEXIST") throw error;
-    // No hard links here. A folder cannot be copied either, and nothing can be written in its place: it has to move.
-    if ((await stat(path)).isDirectory()) await rename(path, name);
-    else await copyFile(path, name, constants.COPYFILE_EXCL);
-  }
-}
-
-/** The second name that an earlier start gave the file before any write replaced it. */
-async function alreadyAside(path: string): Promise<string | undefined> {
-  const { ino, dev } = await stat(path);
-  for (const name of await readdir(dirname(path))) {
-    if (!name.startsWith(`${basename(path)}.corrupt-`)) continue;
-    const other = join(dirname(path), name);
-    const found = await stat(other);
-    if (found.ino === ino && found.dev === dev) return other;
-  }
-  return undefined;
 }

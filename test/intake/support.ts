@@ -3,6 +3,7 @@
 import type { Log } from "../../src/intake/start-position.ts";
 import type { AdmittedPage, AdmitPage } from "../../src/intake/types.ts";
 import { Waterline } from "../../src/intake/waterline.ts";
+import { waterlineFile } from "../../src/intake/waterline-file.ts";
 import type { AccountPaths } from "../../src/credentials/home.ts";
 import type { EventPage, Generation, PullRequest, ServiceClient, TopicEvent } from "../../src/service/types.ts";
 
@@ -140,6 +141,29 @@ export class Admission {
   }
 }
 
+/** Holds up whoever passes until it is opened. */
+export class Gate {
+  /** Resolves when somebody waits at the gate. */
+  readonly entered: Promise<void>;
+  open: () => void = () => {};
+  #enter: () => void = () => {};
+  readonly #opened: Promise<void>;
+
+  constructor() {
+    this.entered = new Promise((resolve) => {
+      this.#enter = resolve;
+    });
+    this.#opened = new Promise((resolve) => {
+      this.open = resolve;
+    });
+  }
+
+  readonly pass = async (): Promise<void> => {
+    this.#enter();
+    await this.#opened;
+  };
+}
+
 export class RememberingLog implements Log {
   readonly lines: string[] = [];
   info(text: string): void {
@@ -159,9 +183,8 @@ export async function openWaterline(
   onProblem: (error: Error) => void = () => {},
 ): Promise<Waterline> {
   return await Waterline.open({
-    path: paths.waterline,
+    store: waterlineFile(paths.waterline, () => new Date(2026, 3, 8, 13, 45, 23)),
     generation,
-    now: () => new Date(2026, 3, 8, 13, 45, 23),
     onProblem,
   });
 }
