@@ -9,6 +9,7 @@ import { registerConsoleRoutes } from "./console/routes.ts";
 import type { HubDeps } from "./deps.ts";
 import type { HubApp } from "./http/context.ts";
 import { registerHealthRoutes } from "./http/health.ts";
+import { registerOpenApiRoutes } from "./observe/openapi/routes.ts";
 import { registerObserveRoutes } from "./observe/routes.ts";
 import { registerPayloadRoutes } from "./payloads/index.ts";
 import { registerTopicListRoute } from "./topics/list.ts";
@@ -22,6 +23,7 @@ export type RegisterRoutes = (app: HubApp, deps: HubDeps) => void;
 export const AREAS: readonly RegisterRoutes[] = [
   registerObserveRoutes,
   registerHealthRoutes,
+  registerOpenApiRoutes,
   registerActivationRoutes,
   registerTokenRoutesA,
   registerInviteRoutes,

@@ -1,0 +1,307 @@
+/** Owns the notes on the API that scripts use: authentication and the data plane. */
+import type { OperationNotes, Parameter } from "./operation.ts";
+
+const integer = { type: "integer", minimum: 0 };
+const text = { type: "string" };
+const idempotencyKey: Parameter = {
+  in: "header",
+  name: "Idempotency-Key",
+  description: "A repeated request with the same key and body is stored once and answered alike, for a week or longer.",
+  schema: { type: "string", maxLength: 255 },
+};
+const excludeSelf: Parameter = {
+  name: "exclude_self",
+  description: "Leave out what the calling script published itself.",
+  schema: { type: "boolean" },
+};
+const codeRefusals = [400, 404, 422, 429];
+const dataRefusals = [401, 403, 404, 429];
+
+const AUTH: OperationNotes = {
+  "POST /auth/activate": {
+    summary: "Redeem an activation code (generation A)",
+    tag: "auth",
+    caller: "anybody",
+    body: "ActivateRequest",
+    status: 200,
+    answer: "ActivateResponse",
+    refusals: codeRefusals,
+  },
+  "POST /auth/redeem-activation-code": {
+    summary: "Redeem an activation code (generation B)",
+    tag: "auth",
+    caller: "anybody",
+    body: "RedeemActivationRequest",
+    status: 200,
+    answer: "RedeemActivationResponse",
+    refusals: codeRefusals,
+  },
+  "POST /auth/token": {
+    summary: "Get an access token and a refresh token by client secret",
+    tag: "auth",
+    caller: "anybody",
+    body: "TokenRequest",
+    status: 200,
+    answer: "TokenResponse",
+    refusals: [400, 401, 403, 422, 429],
+  },
+  "POST /auth/refresh": {
+    summary: "Get new tokens by refresh token; each is good once",
+    tag: "auth",
+    caller: "anybody",
+    body: "RefreshRequest",
+    status: 200,
+    answer: "TokenResponse",
+    refusals: [400, 401, 403, 422, 429],
+  },
+  "POST /auth/rotate-key": {
+    summary: "Replace the client secret; works with an expired one",
+    tag: "auth",
+    caller: "anybody",
+    body: "TokenRequest",
+    status: 200,
+    answer: "RotateKeyResponse",
+    refusals: [400, 401, 403, 422, 429],
+  },
+  "GET /auth/me": {
+    summary: "Who the caller is, and what it may do",
+    tag: "auth",
+    caller: "script",
+    status: 200,
+    answer: "Me",
+    refusals: [401, 403, 429],
+  },
+  "POST /auth/redeem-invite-code": {
+    summary: "Redeem an invite code for a grant on a topic",
+    tag: "auth",
+    caller: "anybody",
+    body: "RedeemInviteRequest",
+    status: 200,
+    answer: "RedeemInviteResponse",
+    refusals: [400, 401, 403, 404, 409, 422, 429],
+  },
+  "POST /auth/redeem-grant": {
+    summary: "The same, under the name that very old clients use",
+    tag: "auth",
+    caller: "anybody",
+    body: "RedeemInviteRequest",
+    status: 200,
+    answer: "RedeemInviteResponse",
+    refusals: [400, 401, 403, 404, 409, 422, 429],
+  },
+  "POST /oauth/token": {
+    summary: "Get an access token: client_credentials, device_code or refresh_token",
+    tag: "oauth",
+    caller: "anybody",
+    body: "OAuthTokenRequest",
+    bodyType: "application/x-www-form-urlencoded",
+    status: 200,
+    answer: "OAuthTokenResponse",
+    refusals: [400, 401, 403, 429],
+  },
+  "POST /oauth/register": {
+    summary: "Register a public client (RFC 7591)",
+    tag: "oauth",
+    caller: "anybody",
+    body: "RegisterClientRequest",
+    status: 201,
+    answer: "RegisterClientResponse",
+    refusals: [400, 429, 503],
+  },
+  "POST /oauth/device/authorize": {
+    summary: "Ask for access, to be decided by the operator (RFC 8628)",
+    tag: "oauth",
+    caller: "anybody",
+    body: "DeviceAuthorizeRequest",
+    bodyType: "application/x-www-form-urlencoded",
+    status: 200,
+    answer: "DeviceAuthorizeResponse",
+    refusals: [400, 429, 503],
+  },
+  "POST /oauth/topology-request": {
+    summary: "Ask for a script, topics and grants to be made, to be decided by the operator (RFC 9396)",
+    tag: "oauth",
+    caller: "anybody",
+    body: "TopologyRequest",
+    bodyType: "application/x-www-form-urlencoded",
+    status: 200,
+    answer: "DeviceAuthorizeResponse",
+    refusals: [400, 429, 503],
+  },
+  "GET /device": {
+    summary: "The page behind verification_uri: tells a person what to do",
+    tag: "oauth",
+    caller: "anybody",
+    status: 200,
+    answerType: "text/html",
+    refusals: [],
+  },
+};
+
+const TOPICS: OperationNotes = {
+  "GET /topics": {
+    summary: "The topics that the caller may use",
+    tag: "topics",
+    caller: "script",
+    status: 200,
+    answer: "TopicList",
+    refusals: [401, 403, 429],
+  },
+  "POST /topics/{topic_id}/events": {
+    summary: "Publish an event; answered once it is on disk",
+    tag: "topics",
+    caller: "script",
+    parameters: [idempotencyKey],
+    body: ["PublishRequestA", "PublishRequestB"],
+    status: 201,
+    answer: ["PublishResponseA", "PublishResponseB"],
+    refusals: [400, ...dataRefusals, 409, 413, 422, 503, 507],
+  },
+  "POST /topics/{topic_id}/events/batch": {
+    summary: "Publish up to a thousand events in one commit, or none",
+    description: "An addition of this hub; the vendor's server has no batches.",
+    tag: "topics",
+    caller: "script",
+    parameters: [idempotencyKey],
+    body: ["PublishBatchRequestA", "PublishBatchRequestB"],
+    status: 201,
+    answer: "PublishBatchResponse",
+    refusals: [400, ...dataRefusals, 409, 413, 422, 503, 507],
+  },
+  "GET /topics/{topic_id}/events": {
+    summary: "Pull events",
+    description:
+      "Generation A: ascending after after_sequence_no, newest first without a position. Generation B: after a cursor " +
+      "or event id; a position that retention has overtaken is answered 404 with the reason ttl_expired.",
+    tag: "topics",
+    caller: "script",
+    parameters: [
+      { name: "limit", description: "1 to 1000, clamped; 50 when absent", schema: integer },
+      { name: "after_sequence_no", description: "Generation A: exclusive; 0 is the oldest retained", schema: integer },
+      { name: "cursor", description: "Generation A: next_cursor of the page before", schema: text },
+      { name: "after", description: "Generation B: cursor or event id, exclusive", schema: text },
+      { name: "order", description: "asc or desc", schema: { enum: ["asc", "desc"] } },
+      { name: "type", description: "Only events of this type", schema: text },
+      excludeSelf,
+    ],
+    status: 200,
+    answer: ["EventPageA", "EventPageB"],
+    refusals: [...dataRefusals, 422],
+  },
+  "GET /topics/{topic_id}/events/by-sequence": {
+    summary: "Events by sequence number, 500 at most; fewer mean that retention removed some",
+    tag: "topics",
+    caller: "script",
+    parameters: [
+      { name: "start_seq", description: "Inclusive", schema: integer, required: true },
+      { name: "end_seq", description: "Inclusive", schema: integer, required: true },
+    ],
+    status: 200,
+    answer: ["EventPageA", "EventPageB"],
+    refusals: [...dataRefusals, 413, 422],
+  },
+  "GET /topics/{topic_id}/events/stream": {
+    summary: "Hints about new events, as server-sent events",
+    description: "Hints carry no events: pull after each. The stream ends when the access token expires.",
+    tag: "topics",
+    caller: "script",
+    parameters: [
+      { in: "header", name: "Last-Event-ID", description: "Resume after this position", schema: text },
+      { name: "after_sequence_no", description: "Generation A: the same, as a query", schema: integer },
+      excludeSelf,
+    ],
+    status: 200,
+    answerType: "text/event-stream",
+    refusals: [...dataRefusals, 422, 503],
+  },
+  "GET /topics/{topic_id}/events/{event_id}": {
+    summary: "One event",
+    tag: "topics",
+    caller: "script",
+    status: 200,
+    answer: ["EventA", "EventB"],
+    refusals: dataRefusals,
+  },
+};
+
+const PAYLOADS: OperationNotes = {
+  "POST /topics/{topic_id}/payloads": {
+    summary: "Announce a payload object and get the URL to upload it to",
+    tag: "payloads",
+    caller: "script",
+    body: ["CreatePayloadRequestA", "CreatePayloadRequestB"],
+    status: 201,
+    answer: ["CreatePayloadResponseA", "CreatePayloadResponseB"],
+    refusals: [400, ...dataRefusals, 413, 422],
+  },
+  "GET /topics/{topic_id}/payloads/{object_id}": {
+    summary: "Get a fresh download URL; in generation B only once an event names the object",
+    tag: "payloads",
+    caller: "script",
+    status: 200,
+    answer: ["PayloadInfoA", "PayloadInfoB"],
+    refusals: dataRefusals,
+  },
+  "PUT /objects/{object_id}": {
+    summary: "Upload, by signed URL",
+    tag: "payloads",
+    caller: "url",
+    bodyType: "*/*",
+    status: 200,
+    refusals: [400, 403, 404, 409, 413, 422, 507],
+  },
+  "GET /objects/{object_id}": {
+    summary: "Download, by signed URL",
+    tag: "payloads",
+    caller: "url",
+    status: 200,
+    answerType: "*/*",
+    refusals: [403, 404],
+  },
+};
+
+const OPERATIONS: OperationNotes = {
+  "GET /healthz": {
+    summary: "The process answers",
+    tag: "operations",
+    caller: "anybody",
+    status: 200,
+    answerType: "application/json",
+    refusals: [],
+  },
+  "GET /readyz": {
+    summary: "The store can be written",
+    tag: "operations",
+    caller: "anybody",
+    status: 200,
+    answerType: "application/json",
+    refusals: [503],
+  },
+  "GET /metrics": {
+    summary: "Measurements in Prometheus' text format; beyond this machine the admin token is needed",
+    tag: "operations",
+    caller: "anybody",
+    status: 200,
+    answerType: "text/plain",
+    refusals: [401, 403, 429],
+  },
+  "GET /openapi.json": {
+    summary: "This document, with the console's routes",
+    tag: "operations",
+    caller: "anybody",
+    status: 200,
+    answerType: "application/json",
+    refusals: [],
+  },
+  "GET /script/openapi.json": {
+    summary: "This document, without the console's routes",
+    tag: "operations",
+    caller: "anybody",
+    status: 200,
+    answerType: "application/json",
+    refusals: [],
+  },
+};
+
+/** Everything but the console. */
+export const SCRIPT_API: OperationNotes = { ...AUTH, ...TOPICS, ...PAYLOADS, ...OPERATIONS };
