@@ -142,7 +142,7 @@ class Connection {
   }
 
   #onSignal(signal: StreamSignal): void {
-    if (this.#ended || signal.kind === "alive") return;
+    if (signal.kind === "alive") return;
     if (signal.kind === "hint") {
       this.#tell(() => this.#options.onHint(signal.position));
       return;

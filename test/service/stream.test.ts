@@ -32,6 +32,8 @@ interface Watched {
   /** Requests for the stream, without those for tokens. */
   readonly streams: () => readonly { path: string; headers: Record<string, unknown> }[];
   readonly count: (entry: string) => number;
+  /** Stream requests whose connection still stands. */
+  readonly standing: () => number;
 }
 
 interface WatchOptions {
@@ -52,8 +54,13 @@ async function watch(answer: Answerer, options: WatchOptions = {}): Promise<Watc
   const generation = options.generation ?? "a";
   let tokens = 0;
   let streams = 0;
+  let standing = 0;
   const peer = await startPeer((request, response, index) => {
-    if (request.path.includes("/events/stream")) return answer(request, response, streams++);
+    if (request.path.includes("/events/stream")) {
+      standing += 1;
+      response.once("close", () => (standing -= 1));
+      return answer(request, response, streams++);
+    }
     if (/^\/(?:auth|oauth)\/(?:token|refresh)$/.test(request.path)) {
       return json(response, 200, {
         access_token: `T${tokens++}`,
@@ -64,7 +71,7 @@ async function watch(answer: Answerer, options: WatchOptions = {}): Promise<Watc
     }
     return json(response, 404, { index });
   });
-  const http = createHttpClient({ baseUrl: peer.url, timeouts: { headersMs: 500 } });
+  const http = createHttpClient({ baseUrl: peer.url, timeouts: { headersMs: 300, totalMs: 400 } });
   const clock = { now: () => Date.now(), monotonic: options.monotonic ?? (() => performance.now()) };
   const random = options.random ?? (() => 0.5);
   const tokenClient = createTokenClient({
@@ -118,6 +125,7 @@ async function watch(answer: Answerer, options: WatchOptions = {}): Promise<Watc
     done,
     streams: streamsOf,
     count: (entry) => log.filter((one) => one === entry).length,
+    standing: () => standing,
   };
 }
 
@@ -223,15 +231,14 @@ describe("coming back", () => {
   });
 
   test("only one connection at a time: the parser's own reconnect never runs", async () => {
-    const { peer, streams, abort } = await watch((_request, response, index) => {
+    const { standing, streams } = await watch((_request, response, index) => {
       sse(response, "retry: 1\n\n");
       if (index < 5) response.end();
     });
     await until(() => streams().length === 6);
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(streams()).toHaveLength(6);
-    abort.abort();
-    await until(() => peer.connections() <= 1);
+    expect(standing()).toBe(1);
   });
 
   test("waits grow with full jitter to the cap", async () => {
@@ -374,10 +381,21 @@ describe("lines without end (W19)", () => {
     ["an unknown field", `foo: ${megabyte}x`],
     ["many data lines of one frame", `data: ${"x".repeat(1000)}\n`.repeat(1_100)],
   ])("%s: the connection is cut and made anew", async (_name, text) => {
-    const { downs, count } = await watch((_request, response, index) => sse(response, index === 0 ? text : ""));
+    const { downs, count, standing } = await watch((_request, response, index) =>
+      sse(response, index === 0 ? text : ""),
+    );
     await until(() => count("open") === 2);
     expect(downs).toHaveLength(1);
     expect(downs[0]?.reason).toMatchObject({ code: "malformed_response", retryable: true });
+    await until(() => standing() === 1);
+  });
+
+  test("a line counts from its own beginning, in whatever pieces it comes", async () => {
+    const pieces = ["x".repeat(60), `\n${"x".repeat(60)}`, "x".repeat(30), `${"x".repeat(10)}\n`].map((text) =>
+      Buffer.from(text),
+    );
+    expect(await endOf(pieces, 100)).toBe("network");
+    expect(await endOf(pieces, 99)).toBe("malformed_response");
   });
 
   test("a 10 MB stream of short lines is fine", async () => {
@@ -403,7 +421,7 @@ describe("stopping", () => {
     watched.abort.abort();
     await watched.done;
     expect(getEventListeners(watched.abort.signal, "abort")).toHaveLength(0);
-    await until(() => watched.peer.connections() <= 1);
+    await until(() => watched.standing() === 0);
   });
 
   test("while waiting: resolves at once", async () => {
@@ -441,6 +459,7 @@ describe("stopping", () => {
       response.end();
     });
     await until(() => watched.count("open") >= 30);
+    expect(getEventListeners(watched.abort.signal, "abort").length).toBeLessThanOrEqual(2);
     watched.abort.abort();
     await watched.done;
     expect(getEventListeners(watched.abort.signal, "abort")).toHaveLength(0);
@@ -555,6 +574,18 @@ function cut(bytes: Buffer, sizes: readonly number[]): Buffer[] {
 /** The positions hinted by a stream that arrives in these pieces, through the real parser. */
 async function hintsOf(generation: Generation, pieces: readonly Buffer[]): Promise<string[]> {
   const hints: string[] = [];
+  const reason = await endOf(pieces, 1024 * 1024, generation, (position) => hints.push(position ?? "-"));
+  expect(reason).toBe("network");
+  return hints;
+}
+
+/** The code with which a stream of these pieces ends. */
+async function endOf(
+  pieces: readonly Buffer[],
+  maxLineBytes: number,
+  generation: Generation = "a",
+  onHint: (position?: string) => void = () => {},
+): Promise<string> {
   const unused = (): never => {
     throw new Error("not part of a stream");
   };
@@ -571,13 +602,12 @@ async function hintsOf(generation: Generation, pieces: readonly Buffer[]): Promi
     dialect: generation === "a" ? dialectA : dialectB,
     request: { path: "/x" },
     silenceMs: 10_000,
-    maxLineBytes: 1024 * 1024,
+    maxLineBytes,
     signal: NEVER,
     onOpen: () => {},
-    onHint: (position) => hints.push(position ?? "-"),
+    onHint,
   });
-  expect(end.reason.code).toBe("network");
-  return hints;
+  return end.reason.code;
 }
 
 function fixedToken(): TokenClient {
