@@ -21,7 +21,7 @@ import type { ParseOptions } from "./command.ts";
 import { type Attach, createDispatcher, type HostReplyFate } from "./dispatcher.ts";
 import { createOperator, type Operator } from "./operator.ts";
 import { createRoom } from "./room.ts";
-import { addOne, createStats, type DeliveryCounts, type DeliveryTimes } from "./stats.ts";
+import { addOne, copyCounts, createStats, type DeliveryCounts, type DeliveryTimes } from "./stats.ts";
 import type { AdmitPage } from "./types.ts";
 
 export interface DeliveryOptions {
@@ -253,7 +253,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         ...(journalFault === undefined ? {} : { journalFault }),
         hostRefuses: dispatcher.refusals > 0,
         last: { ...stats.last },
-        counts: structuredClone(stats.counts),
+        counts: copyCounts(stats.counts),
       };
     },
     operator,

@@ -107,8 +107,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       handle(entry);
     }
     cancelWake();
-    const wakeAt = lanes.nextWake();
-    if (wakeAt !== undefined && !stopped) cancelWake = clock.after(Math.max(wakeAt - clock.monotonic(), 0), pump);
+    const now = clock.monotonic();
+    const wakeAt = lanes.nextWake(now);
+    if (wakeAt !== undefined && !stopped) cancelWake = clock.after(wakeAt - now, pump);
   };
   const gate = createHostGate(clock, random, pump);
 

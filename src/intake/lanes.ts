@@ -57,8 +57,8 @@ export interface Lanes {
   retry(entry: LaneEntry, wakeAt: number): void;
   /** The command is done with, whatever it was doing. */
   finish(entry: LaneEntry): void;
-  /** When the next delayed lane becomes ready; undefined when none is delayed. */
-  nextWake(): number | undefined;
+  /** When, after `now`, the next delayed lane becomes ready; undefined when none is delayed. */
+  nextWake(now: number): number | undefined;
 }
 
 /** @param maxConcurrency How many commands may hold a slot at once. */
@@ -124,6 +124,12 @@ export function createLanes(maxConcurrency: number): Lanes {
     return lane?.queue.peek()?.id === entry.id ? lane : undefined;
   };
 
+  const wake = (now: number): void => {
+    for (let lane = delayed.peek(); lane !== undefined && lane.wakeAt <= now; lane = delayed.peek()) {
+      setState(lane, "ready");
+    }
+  };
+
   /** Takes the first lane of a producer that is still ready. */
   const takeReady = (producer: Producer): Lane | undefined => {
     for (let place = producer.ready.shift(); place !== undefined; place = producer.ready.shift()) {
@@ -152,10 +158,8 @@ export function createLanes(maxConcurrency: number): Lanes {
       else setState(lane, "ready");
     },
     next(now) {
+      wake(now);
       if (count.running >= maxConcurrency) return undefined;
-      for (let lane = delayed.peek(); lane !== undefined && lane.wakeAt <= now; lane = delayed.peek()) {
-        setState(lane, "ready");
-      }
       for (let producer = turns.shift(); producer !== undefined; producer = turns.shift()) {
         producer.queued = false;
         const lane = takeReady(producer);
@@ -186,6 +190,9 @@ export function createLanes(maxConcurrency: number): Lanes {
       if (lane.queue.size === 0) closeLane(lane);
       else setState(lane, "ready");
     },
-    nextWake: () => delayed.peek()?.wakeAt,
+    nextWake(now) {
+      wake(now);
+      return delayed.peek()?.wakeAt;
+    },
   };
 }

@@ -40,6 +40,16 @@ export function addOne<K extends string>(counts: Partial<Record<K, number>>, key
   counts[key] = (counts[key] ?? 0) + 1;
 }
 
+export function copyCounts(counts: DeliveryCounts): DeliveryCounts {
+  return {
+    ...counts,
+    ignored: { ...counts.ignored },
+    rejected: { ...counts.rejected },
+    turns: { ...counts.turns },
+    replies: { ...counts.replies },
+  };
+}
+
 export function createStats(): DeliveryStats {
   const counts: DeliveryCounts = {
     events: 0,

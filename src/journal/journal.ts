@@ -17,7 +17,7 @@ import type { Retention } from "./retention.ts";
 import type { JournalFinding } from "./set-aside.ts";
 import type { Journal, JournalOperations } from "./types.ts";
 
-const FILE_NAME = "journal.sqlite";
+export const JOURNAL_FILE_NAME = "journal.sqlite";
 const TAKE_OVER_POLL_MS = 500;
 
 export interface JournalOptions {
@@ -52,7 +52,7 @@ function workerUrl(): URL {
 
 function prepareFolder(directory: string): string {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const path = join(directory, FILE_NAME);
+  const path = join(directory, JOURNAL_FILE_NAME);
   // By name, never by descriptor: closing a second descriptor of the file would drop SQLite's own locks.
   for (const file of [path, `${path}-wal`, `${path}-shm`]) if (existsSync(file)) chmodSync(file, 0o600);
   return path;
@@ -184,7 +184,8 @@ export async function waitForJournal(
   }
 }
 
-function ownerIn(details: unknown): number | undefined {
+/** The pid in the details of `journal_locked`. */
+export function ownerIn(details: unknown): number | undefined {
   return typeof details === "object" && details !== null && "pid" in details && typeof details.pid === "number"
     ? details.pid
     : undefined;

@@ -88,13 +88,17 @@ const MIGRATIONS: readonly string[] = [
 /** The newest shape this release knows. */
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
+function versionOf(db: DatabaseSync): number {
+  return Number(db.prepare("PRAGMA user_version").get()?.["user_version"]);
+}
+
 /**
  * Brings the file to the newest shape, one transaction a step.
  *
  * @throws AgentruxError `config` when the file was written by a newer release.
  */
 export function migrate(db: DatabaseSync): void {
-  const found = Number(db.prepare("PRAGMA user_version").get()?.["user_version"]);
+  const found = versionOf(db);
   if (found > SCHEMA_VERSION) {
     throw new AgentruxError(
       "config",
@@ -105,4 +109,18 @@ export function migrate(db: DatabaseSync): void {
     if (version < found) continue;
     db.exec(`BEGIN IMMEDIATE; ${migration} PRAGMA user_version = ${version + 1}; COMMIT;`);
   }
+}
+
+/**
+ * Makes sure that the file has exactly the shape this release knows, without changing it.
+ *
+ * @throws AgentruxError `config` when it has not: its owner is another release.
+ */
+export function assertCurrent(db: DatabaseSync): void {
+  const found = versionOf(db);
+  if (found === SCHEMA_VERSION) return;
+  throw new AgentruxError(
+    "config",
+    `The running gateway keeps its journal in schema version ${found}, this command knows ${SCHEMA_VERSION}. Use the same release for both.`,
+  );
 }

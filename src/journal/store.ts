@@ -12,7 +12,7 @@ import { commandOperations } from "./commands.ts";
 import { deadLetterOperations } from "./dead-letters.ts";
 import { replyOperations } from "./replies.ts";
 import { DEFAULT_RETENTION, forget, type Retention, shrink } from "./retention.ts";
-import { migrate } from "./schema.ts";
+import { assertCurrent, migrate } from "./schema.ts";
 import { createSeenIds, type SeenIds } from "./seen-ids.ts";
 import { sqliteFault } from "./sqlite-fault.ts";
 import type { JournalOperations } from "./types.ts";
@@ -28,15 +28,18 @@ export type Outcome = { readonly value: unknown } | { readonly error: AgentruxEr
 
 export interface StoreOptions {
   readonly path: string;
-  /** The file never grows beyond this; a full journal behaves like a full disk. */
+  /** Beyond this size nothing more is taken over, as on a full disk; what is open can still be answered. */
   readonly maxBytes?: number;
   readonly retention?: Retention;
+  /** Another process owns the file: it is used as it is, and must be of the same shape. */
+  readonly asGuest?: boolean;
 }
 
 const PAGE_BYTES = 4096;
 const BUSY_TIMEOUT_MS = 5_000;
 /** The write-ahead log is cut back to this after a checkpoint. */
 const WAL_LIMIT_BYTES = 16 * 1024 * 1024;
+const MAX_BYTES = 1024 * 1024 * 1024;
 
 const READ_ONLY: ReadonlySet<keyof JournalOperations> = new Set([
   "openCommands",
@@ -76,18 +79,16 @@ export function openStore(options: StoreOptions): Store {
       PRAGMA synchronous = FULL;
       PRAGMA journal_size_limit = ${WAL_LIMIT_BYTES};
     `);
-    if (options.maxBytes !== undefined) {
-      db.exec(`PRAGMA max_page_count = ${Math.ceil(options.maxBytes / PAGE_BYTES)}`);
-    }
-    migrate(db);
-    return createStore(db, options.retention ?? DEFAULT_RETENTION);
+    if (options.asGuest) assertCurrent(db);
+    else migrate(db);
+    return createStore(db, options.retention ?? DEFAULT_RETENTION, options.maxBytes ?? MAX_BYTES);
   } catch (error) {
     db?.close();
     throw sqliteFault(error);
   }
 }
 
-function createStore(db: DatabaseSync, retention: Retention): Store {
+function createStore(db: DatabaseSync, retention: Retention, maxBytes: number): Store {
   const accounts = new Map<string, JournalOperations>();
   const seenIds: SeenIds[] = [];
   const operationsOf = (account: string): JournalOperations => {
@@ -105,8 +106,19 @@ function createStore(db: DatabaseSync, retention: Retention): Store {
     return operations;
   };
 
+  const pages = db.prepare("PRAGMA page_count");
+  const freePages = db.prepare("PRAGMA freelist_count");
+  const isFull = (): boolean => {
+    const used = Number(pages.get()?.["page_count"]) - Number(freePages.get()?.["freelist_count"]);
+    return used * PAGE_BYTES > maxBytes;
+  };
+
   const callOne = (call: Call): Outcome => {
     const operation = operationsOf(call.account)[call.operation] as (...args: readonly unknown[]) => unknown;
+    if (call.operation === "admit" && isFull()) {
+      const text = `The journal holds more than ${maxBytes} bytes of open work.`;
+      return { error: new AgentruxError("disk", text, { retryable: true }) };
+    }
     db.exec("SAVEPOINT one");
     try {
       const value = operation(...call.args);

@@ -18,6 +18,8 @@ export interface SendVerdict {
   readonly retryAfterMs: number;
 }
 
+/** An answer, but one that a gateway gives also when the server behind it has done the work. */
+const AMBIGUOUS: ReadonlySet<string> = new Set(["server_error", "gateway_page", "malformed_response"]);
 const NEVER: ReadonlySet<string> = new Set(["invalid", "payload_too_large"]);
 
 export function judgeSend(error: unknown): SendVerdict {
@@ -29,7 +31,7 @@ export function judgeSend(error: unknown): SendVerdict {
   return {
     end,
     code: error.code,
-    uncertain: error.kind === "unknown",
+    uncertain: error.kind === "unknown" || AMBIGUOUS.has(error.code),
     slow: refused && !error.retryable,
     everyone: error.code === "rate_limited",
     retryAfterMs: error.retryAfterMs ?? 0,

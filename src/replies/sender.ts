@@ -8,8 +8,8 @@
  *
  * Where the server recognises the key a repeat is harmless. Where it does not (generation A), a part whose outcome is
  * unknown is first looked for on the result topic. A reply the server will never take is replaced by a short failed
- * one. A reply that cannot be delivered within its age limit goes to the dead letters, but only after an attempt past
- * that age has failed too: a clock that jumps costs nothing.
+ * one. A reply that cannot be delivered within its age limit goes to the dead letters, but only when it has also been
+ * tried a good number of times: a clock that jumps, or a day without power, gives nothing up.
  */
 
 import { errorText } from "../errors.ts";
@@ -40,6 +40,8 @@ const SEND_LIMIT_MS = 60_000;
 const BACKOFF: BackoffLimits = { baseMs: 1_000, capMs: 60_000 };
 /** Between two attempts where only an operator can help. */
 export const SLOW_MS = 120_000;
+/** A reply that was tried less often than this over its age was not really tried. */
+const RARE_MS = 10 * SLOW_MS;
 
 /**
  * Sends one part. `signal` aborts at the end of a stop: the part is then left as it is, and the next start finds out.
@@ -72,10 +74,10 @@ export function createSender(options: SenderOptions): (reply: UnsentReply, signa
   const postpone = async (reply: UnsentReply, error: unknown, uncertain: boolean): Promise<Step> => {
     const verdict = judgeSend(error);
     const now = clock.now();
-    if (now - reply.createdAt > options.maxAgeMs) return expire(reply, `reply_expired: ${errorText(error)}`);
+    const attempts = reply.attempts + 1;
+    if (now - reply.createdAt > options.maxAgeMs && attempts >= options.maxAgeMs / RARE_MS) return expire(reply, `reply_expired: ${errorText(error)}`);
     const jitter = verdict.slow ? slowJitter(SLOW_MS, random) : fullJitter(reply.attempts, BACKOFF, random);
     const delayMs = Math.max(verdict.retryAfterMs, jitter);
-    const attempts = reply.attempts + 1;
     log.warn(`[agentrux] Reply ${reply.replyId} not published (attempt ${attempts}): ${errorText(error)}`);
     await journal.deferReply(reply.id, now + delayMs, verdict.uncertain || uncertain);
     return { kind: "wait", delayMs, attempts, quietMs: verdict.everyone ? verdict.retryAfterMs : 0 };

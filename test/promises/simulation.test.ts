@@ -1,0 +1,55 @@
+/**
+ * The promises, over thousands of invented histories.
+ *
+ * SIM_SEEDS=10000 runs more of them; SIM_SEED=4711 runs one, with its log; SIM_FROM moves the range.
+ */
+
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import { describe, expect, it } from "vitest";
+import { simulate } from "./support/simulation.ts";
+import type { RangeResult, SeedRange } from "./support/simulation-worker.ts";
+
+const SEEDS = Number(process.env["SIM_SEEDS"] ?? 1_000);
+const FROM = Number(process.env["SIM_FROM"] ?? 1);
+const ONE = process.env["SIM_SEED"];
+const LIMIT_MS = 600_000;
+
+function runRange(range: SeedRange): Promise<RangeResult> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL("./support/simulation-worker.ts", import.meta.url), { workerData: range });
+    worker.once("message", resolve);
+    worker.once("error", reject);
+  });
+}
+
+describe.skipIf(ONE !== undefined)("simulation", () => {
+  it(
+    `keeps every promise in ${SEEDS} histories from seed ${FROM}`,
+    async () => {
+      const threads = Math.min(availableParallelism(), 4);
+      const count = Math.ceil(SEEDS / threads);
+      const results = await Promise.all(
+        Array.from({ length: threads }, (_, index) => runRange({ from: FROM + index * count, count })),
+      );
+      const failures = results.flatMap((result) => result.failures);
+      const shown = failures.slice(0, 5).map(({ seed, violations }) => `SIM_SEED=${seed}: ${violations.join("; ")}`);
+      expect(shown, `${failures.length} histories broke a promise`).toEqual([]);
+      // Not vacuous: there was work, and it was interrupted.
+      expect(results.every((result) => result.commands > count && result.crashes > count)).toBe(true);
+    },
+    LIMIT_MS,
+  );
+});
+
+describe.runIf(ONE !== undefined)("simulation of one seed", () => {
+  it(
+    `keeps every promise in the history of seed ${ONE}`,
+    async () => {
+      const print = (line: string): void => void process.stdout.write(`${line}\n`);
+      const result = await simulate({ seed: Number(ONE), log: { info: print, warn: print, error: print } });
+      expect(result.violations).toEqual([]);
+    },
+    LIMIT_MS,
+  );
+});
