@@ -18,15 +18,20 @@ import type { HubConfig, HubConfigInput } from "./config.ts";
 import type { HubDeps } from "./deps.ts";
 import { HubError } from "./errors.ts";
 import { createRateLimits } from "./http/rate-limits.ts";
+import { createMetrics } from "./observe/metrics.ts";
 import type { Clock, Metrics, Random } from "./runtime.ts";
-import { noMetrics, systemClock, systemRandom } from "./runtime.ts";
+import { systemClock, systemRandom } from "./runtime.ts";
 import { ensurePrivateFolder, writePrivateFile } from "./store/files.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import { lockFolder } from "./store/sqlite/lock.ts";
 import { StreamFanout } from "./topics/fanout.ts";
 
+/** A gigabyte on a slow line takes long; everything smaller than a payload object has a limit of its own. */
+const LONGEST_REQUEST_MS = 3_600_000;
 /** How long requests that are being answered may take once the hub stops. */
-const DRAIN_MS = 1500;
+const DRAIN_MS = 1200;
+/** How long everything behind the listener may then take together. */
+const STOP_MS = 600;
 
 export interface HubOptions extends HubConfigInput {
   readonly dataDir: string;
@@ -71,7 +76,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
   try {
     const lock = lockFolder(dataDir);
     undo.push(() => lock.release());
-    const metrics = options.metrics ?? noMetrics;
+    const metrics = options.metrics ?? createMetrics();
     const clock = options.clock ?? systemClock;
     const random = options.random ?? systemRandom();
     const store = openSqliteStore({
@@ -119,7 +124,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
       close: () => (closing ??= stop(server, deps, undo)),
     };
   } catch (error) {
-    for (const step of undo.toReversed()) await step();
+    await stopAll(undo, log);
     throw error;
   }
 }
@@ -132,8 +137,20 @@ async function stop(server: Server, deps: HubDeps, undo: (() => unknown)[]): Pro
   await Promise.race([closed, delay(DRAIN_MS, undefined, { signal: deadline.signal, ref: false })]);
   deadline.abort();
   server.closeAllConnections();
-  for (const step of undo.toReversed()) await step();
+  await stopAll(undo, deps.log);
   deps.log.info("hub has stopped");
+}
+
+/** Takes every step, newest first: one that fails or takes too long must not keep the store and the folder open. */
+async function stopAll(steps: readonly (() => unknown)[], log: Logger): Promise<void> {
+  const deadline = delay(STOP_MS, undefined, { ref: false });
+  for (const step of steps.toReversed()) {
+    try {
+      await Promise.race([step(), deadline]);
+    } catch (error) {
+      log.error({ err: error }, "a part of the hub did not stop cleanly");
+    }
+  }
 }
 
 function httpServer(deps: HubDeps): Server {
@@ -142,7 +159,7 @@ function httpServer(deps: HubDeps): Server {
     {
       maxHeaderSize: deps.config.limits.maxHeaderBytes,
       headersTimeout: 15_000,
-      requestTimeout: 120_000,
+      requestTimeout: LONGEST_REQUEST_MS,
       keepAliveTimeout: 65_000,
       noDelay: true,
     },

@@ -7,6 +7,9 @@ import type { HubContext } from "./context.ts";
 /** Bodies of everything but the data plane are small documents. */
 export const SMALL_BODY_BYTES: number = 64 * 1024;
 
+/** The whole of such a body. */
+const BODY_TIME_LIMIT_MS = 120_000;
+
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
@@ -42,12 +45,21 @@ function readBytes(incoming: IncomingMessage, limitBytes: number): Promise<Uint8
       }
       chunks.push(chunk);
     };
+    const timer = setTimeout(() => incoming.destroy(), BODY_TIME_LIMIT_MS);
+    timer.unref();
     incoming.on("data", onData);
-    incoming.once("end", () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length)));
+    incoming.once("end", () => {
+      clearTimeout(timer);
+      resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length));
+    });
     const brokenOff = (cause?: unknown) =>
       reject(new HubError("INVALID", "The request body broke off", { status: 400, cause }));
     incoming.once("error", brokenOff);
-    incoming.once("close", () => brokenOff());
+    incoming.once("close", () => {
+      clearTimeout(timer);
+      // Every request closes in the end; an error with its stack is only worth making for those that broke off.
+      if (!incoming.readableEnded) brokenOff();
+    });
   });
 }
 

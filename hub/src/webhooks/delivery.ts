@@ -11,7 +11,7 @@ import type { Webhook } from "../store/webhook-port.ts";
 import { version } from "../version.ts";
 import type { AddressPolicy } from "./addresses.ts";
 
-export const SIGNATURE_HEADER = "X-AgenTrux-Signature";
+const SIGNATURE_HEADER = "X-AgenTrux-Signature";
 /** Statuses that say "later" rather than "no" (RFC 9110, RFC 6585, RFC 8470). */
 const LATER: ReadonlySet<number> = new Set([408, 425, 429]);
 

@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import * as operations from "../../src/admin/operations.ts";
-import { createMetrics } from "../../src/observe/metrics.ts";
 import type { Clock } from "../../src/runtime.ts";
 import type { HubOptions, RunningHub } from "../../src/server.ts";
 import { startHub } from "../../src/server.ts";
@@ -53,7 +52,7 @@ export async function temporaryFolder(): Promise<string> {
 /** Starts a hub that stops when the test is over. */
 export async function startTestHub(options: Partial<HubOptions> = {}): Promise<TestHub> {
   const dataDir = await temporaryFolder();
-  const start = () => startHub({ dataDir, port: 0, logLevel: "silent", metrics: createMetrics(), ...options });
+  const start = () => startHub({ dataDir, port: 0, logLevel: "silent", ...options });
   let running = await start();
   onTestFinished(() => running.close());
 

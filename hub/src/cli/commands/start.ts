@@ -1,6 +1,5 @@
 /** Owns `start`: runs a hub until it is told to stop. */
 import { HubError } from "../../errors.ts";
-import { createMetrics } from "../../observe/metrics.ts";
 import type { HubOptions, RunningHub } from "../../server.ts";
 import type { CommandArgs } from "../args.ts";
 import { oneOf, wholeNumber } from "../args.ts";
@@ -48,7 +47,6 @@ function hubOptions(args: CommandArgs, io: CliIo): HubOptions {
   }
   return {
     dataDir: dataFolder(args, io),
-    metrics: createMetrics(),
     // With --json a program reads stdout and people read the log; without it they read both in one place.
     logLevel: oneOf("log-level", args.optional("log-level") ?? (args.flag("json") ? "info" : "warn"), LOG_LEVELS),
     webhooks: { allowPrivateAddresses: !args.flag("refuse-private-webhooks") },
