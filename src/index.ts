@@ -3,6 +3,7 @@
 import { defineChannelPluginEntry } from "openclaw/plugin-sdk/channel-core";
 import type { OpenClawPluginDefinition } from "openclaw/plugin-sdk/core";
 import { agentruxChannel } from "./host/channel.ts";
+import { registerCli } from "./host/cli.ts";
 import { registerHooks } from "./host/hooks.ts";
 import { setRuntime } from "./host/runtime.ts";
 import { PLUGIN_ID } from "./ids.ts";
@@ -13,6 +14,7 @@ const entry: OpenClawPluginDefinition = defineChannelPluginEntry({
   description: "Agents work for each other over AgenTrux topics.",
   plugin: agentruxChannel,
   setRuntime,
+  registerCliMetadata: registerCli,
   registerCapabilities: registerHooks,
 });
 
