@@ -107,10 +107,13 @@ async function prompt(demo: Demo, steps: Steps): Promise<void> {
     prompt: terminal ? "> " : "",
   });
   lines.on("SIGINT", () => void end(EXIT_INTERRUPTED));
+  // The last lines of an input that has ended are still answered, but an interface that has closed takes no prompt.
+  let open = true;
+  lines.on("close", () => (open = false));
   lines.prompt();
   for await (const line of lines) {
     if (line.trim() !== "") steps.say(await answer(demo, line));
-    lines.prompt();
+    if (open) lines.prompt();
   }
 }
 

@@ -124,11 +124,11 @@ describe("commands and replies", () => {
     expect(await topics.ask({ message: "ping", conversationKey: "failing" })).toMatchObject({ message: "pong" });
   });
 
-  it("answers a silent turn all the same", async () => {
-    expect(await topics.ask({ message: "SILENT", conversationKey: "silent" })).toMatchObject({
-      status: "completed",
-      message: "",
-    });
+  it("answers a silent turn all the same: the host counts it as failed, unless told that groups may be silent", async () => {
+    const requestId = await topics.publish({ message: "SILENT", conversationKey: "silent" });
+    expect((await topics.reply(requestId)).status).toBe("failed");
+    expect(await topics.ask({ message: "ping", conversationKey: "silent" })).toMatchObject({ message: "pong" });
+    expect(await topics.replyCounts([requestId])).toEqual([1]);
   });
 
   it.each(["/reset", "/new", "/approve 1 allow", "/status"])("takes %s as text, not as a command", async (command) => {
