@@ -95,10 +95,10 @@ describe("addresses", () => {
 });
 
 describe("answers that do not come, or not whole", () => {
-  test("nobody listens: surely not sent", async () => {
+  test.each(["127.0.0.1", "localhost"])("nobody listens at %s: surely not sent", async (host) => {
     const peer = await startPeer(() => {});
     await peer.close();
-    const http = createHttpClient({ baseUrl: peer.url });
+    const http = createHttpClient({ baseUrl: peer.url.replace("127.0.0.1", host) });
     cleanups.push(() => http.close());
     const error = await failure(http.send(post("/a", "{}")));
     expect(error).toMatchObject({ code: "network", kind: "local", retryable: true });
