@@ -60,6 +60,8 @@ export interface HubConfig {
   readonly webhooks: HubWebhooks;
   readonly streamKeepAliveMs: number;
   readonly retentionSweepMs: number;
+  /** Transfers of payload objects in which nothing moves for so long are cut off. */
+  readonly objectIdleMs: number;
   readonly defaultRetentionS: number;
   /** Believe `X-Forwarded-For` for rate limits: only behind a proxy that sets it. */
   readonly trustForwardedFor: boolean;
@@ -75,6 +77,7 @@ export interface HubConfigInput {
   readonly webhooks?: Partial<HubWebhooks>;
   readonly streamKeepAliveMs?: number;
   readonly retentionSweepMs?: number;
+  readonly objectIdleMs?: number;
   readonly defaultRetentionS?: number;
   readonly trustForwardedFor?: boolean;
   readonly publicUrl?: string;
@@ -132,6 +135,7 @@ export function resolveConfig(input: HubConfigInput): HubConfig {
     webhooks: { ...DEFAULT_WEBHOOKS, ...input.webhooks },
     streamKeepAliveMs: input.streamKeepAliveMs ?? 30_000,
     retentionSweepMs: input.retentionSweepMs ?? 30_000,
+    objectIdleMs: input.objectIdleMs ?? 60_000,
     defaultRetentionS: input.defaultRetentionS ?? 30 * 24 * 3600,
     trustForwardedFor: input.trustForwardedFor ?? false,
     publicUrl: input.publicUrl?.replace(/\/+$/, ""),
@@ -147,6 +151,7 @@ export function resolveConfig(input: HubConfigInput): HubConfig {
     webhookMaxAttempts: config.webhooks.maxAttempts,
     streamKeepAliveMs: config.streamKeepAliveMs,
     retentionSweepMs: config.retentionSweepMs,
+    objectIdleMs: config.objectIdleMs,
     defaultRetentionS: config.defaultRetentionS,
   };
   for (const [name, value] of Object.entries(positive)) {

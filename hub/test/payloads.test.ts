@@ -3,6 +3,7 @@ import { readdir, stat, writeFile, mkdir } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { pino } from "pino";
 import { describe, expect, it } from "vitest";
 import { mentionedObjectIds } from "../src/payloads/mentions.ts";
 import type { Client, TestHub } from "./support/harness.ts";
@@ -293,6 +294,30 @@ describe("hostile input", () => {
     socket.destroy();
     await until(async () => (await storedFiles(s.hub)).length === 0);
     expect((await put(made["upload_url"], bytes)).status).toBe(200);
+  });
+
+  it("is cut off when nothing moves, in both directions", async () => {
+    const logged: string[] = [];
+    const log = pino({ level: "debug" }, { write: (line: string) => void logged.push(line) });
+    const s = await scene({ objectIdleMs: 100, log });
+    const size = 32 * 1024 * 1024;
+    const stalled = await announceA(s, { content_type: "text/plain", size });
+    const up = new URL(stalled["upload_url"] ?? "");
+    const sender = connect(Number(up.port), up.hostname);
+    sender.write(`PUT ${up.pathname}${up.search} HTTP/1.1\r\nHost: x\r\nContent-Length: ${size}\r\n\r\nsome`);
+    await new Promise((resolve) => sender.once("close", resolve).resume());
+    await until(async () => (await storedFiles(s.hub)).length === 0);
+
+    expect((await put(stalled["upload_url"], Buffer.alloc(size))).status).toBe(200);
+    const down = new URL(stalled["download_url"] ?? "");
+    const reader = connect(Number(down.port), down.hostname);
+    reader.write(`GET ${down.pathname}${down.search} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    await new Promise((resolve) => reader.once("readable", resolve));
+    await until(() => logged.some((line) => line.includes("download broke off")));
+    let received = 0;
+    reader.on("data", (data) => (received += data.length)).on("error", () => undefined);
+    await new Promise((resolve) => reader.once("close", resolve));
+    expect(received).toBeLessThan(size);
   });
 
   it("is refused over the size limit, with the limit named", async () => {

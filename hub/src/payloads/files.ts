@@ -3,11 +3,9 @@
  * checked and on disk, or not at all. What is being received lives in `objects/tmp` and is removed at the next start.
  */
 import { createHash } from "node:crypto";
-import type { Hash } from "node:crypto";
 import { createReadStream, rmSync } from "node:fs";
 import type { ReadStream } from "node:fs";
 import { mkdir, open, opendir, rename, rm, stat } from "node:fs/promises";
-import type { FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { UUID_PATTERN } from "agentrux-wire";
@@ -49,12 +47,16 @@ export class ObjectFiles {
    * @throws HubError PAYLOAD_TOO_LARGE as soon as more comes than was announced; INVALID when less came, the checksum
    *   differs, or the client broke off; STORAGE_FULL
    */
-  async receive(source: Readable, expected: ExpectedContent): Promise<ReceivedFile> {
+  async receive(source: Readable, expected: ExpectedContent, moved: () => void): Promise<ReceivedFile> {
     const path = join(this.#temporary, `${process.pid}-${(this.#received += 1)}`);
     const file = await open(path, "wx", 0o600);
     try {
       const hash = createHash("sha256");
-      const length = await copy(source, file, hash, expected.sizeBytes);
+      const length = await copy(source, expected.sizeBytes, async (piece) => {
+        moved();
+        hash.update(piece);
+        await file.appendFile(piece);
+      });
       if (length < expected.sizeBytes) {
         throw new HubError("INVALID", `${expected.sizeBytes} bytes were announced and ${length} came`);
       }
@@ -136,7 +138,7 @@ export class ObjectFiles {
   }
 }
 
-async function copy(source: Readable, file: FileHandle, hash: Hash, limitBytes: number): Promise<number> {
+async function copy(source: Readable, limitBytes: number, write: (piece: Buffer) => Promise<void>): Promise<number> {
   let length = 0;
   try {
     for await (const chunk of source.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
@@ -144,8 +146,7 @@ async function copy(source: Readable, file: FileHandle, hash: Hash, limitBytes: 
       if (length > limitBytes) {
         throw new HubError("PAYLOAD_TOO_LARGE", `More than the announced ${limitBytes} bytes came`);
       }
-      hash.update(chunk);
-      await file.appendFile(chunk);
+      await write(chunk);
     }
   } catch (error) {
     if (source.errored === null || error instanceof HubError) throw error;

@@ -73,8 +73,8 @@ export class PayloadObjects {
    * Takes the bytes of an object. Sending the same bytes again succeeds, whatever became of the object meanwhile.
    * @throws HubError as `ObjectFiles.receive`; CONFLICT when other bytes are there already
    */
-  async upload(object: PayloadObject, source: Readable): Promise<void> {
-    const received = await this.#files.receive(source, object);
+  async upload(object: PayloadObject, source: Readable, moved: () => void): Promise<void> {
+    const received = await this.#files.receive(source, object, moved);
     try {
       await this.#exclusively(object.id, () => this.#settle(object.id, received));
     } finally {

@@ -11,12 +11,11 @@ import { HubError } from "../errors.ts";
 import type { HubApp, HubContext } from "../http/context.ts";
 import type { PayloadObject } from "../store/port.ts";
 import type { ObjectFiles } from "./files.ts";
+import { watchIdle, watched } from "./idle.ts";
 import type { PayloadObjects } from "./objects.ts";
 import { isReadable } from "./objects.ts";
 import type { UrlClaims, UrlSigner } from "./signed-urls.ts";
 
-/** A transfer in which nothing moves for so long is cut off. */
-const IDLE_MS = 60_000;
 const DEFAULT_CONTENT_TYPE = "application/octet-stream";
 
 export interface TransferParts {
@@ -47,8 +46,12 @@ export function registerTransferRoutes(app: HubApp, deps: HubDeps, { objects, fi
     const { incoming } = c.env;
     requireAnnouncedType(object, incoming.headers["content-type"]);
     requireAnnouncedSize(object, incoming.headers["content-length"]);
-    incoming.setTimeout(IDLE_MS, () => incoming.destroy());
-    await objects.upload(object, incoming);
+    const idle = watchIdle(deps.config.objectIdleMs, () => incoming.destroy());
+    try {
+      await objects.upload(object, incoming, idle.moved);
+    } finally {
+      idle.stop();
+    }
     bytesIn.inc(object.sizeBytes);
     return c.body(null, 200);
   });
@@ -68,14 +71,16 @@ export function registerTransferRoutes(app: HubApp, deps: HubDeps, { objects, fi
     const { outgoing } = c.env;
     if (c.req.method === "HEAD") return c.body(null, 200, headers);
     outgoing.writeHead(200, headers);
-    outgoing.setTimeout(IDLE_MS, () => outgoing.destroy());
+    const idle = watchIdle(deps.config.objectIdleMs, () => outgoing.destroy());
     try {
-      await pipeline(content.stream(), outgoing);
+      await pipeline(watched(content.stream(), idle.moved), outgoing);
       bytesOut.inc(content.sizeBytes);
     } catch (error) {
       // The head is sent: all that is left is to break off, so that the reader sees a short body as an error.
       outgoing.destroy();
       deps.log.debug({ err: error, objectId: object.id }, "download broke off");
+    } finally {
+      idle.stop();
     }
     return RESPONSE_ALREADY_SENT;
   });
