@@ -156,9 +156,7 @@ describe("pulling", () => {
       { maxBodyBytes: 2_000 },
     );
     const page = await client.pull({ topicId: TOPIC, after: "0", limit: 1_000, signal: NEVER });
-    expect(calls().map((call) => call.path.match(/limit=(\d+)/)?.[1])).toEqual(
-      ["1000", "125", "15", "1"].slice(0, calls().length),
-    );
+    expect(calls().map((call) => call.path.match(/limit=(\d+)/)?.[1])).toEqual(["1000", "125", "15", "1"]);
     expect(page.events.length).toBeGreaterThan(0);
     expect(page.next).toBe(String(page.events.length));
   });
