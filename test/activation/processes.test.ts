@@ -1,17 +1,13 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile, rename } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { createInterface } from "node:readline";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { activate } from "../../src/activation/activate.ts";
 import { redeemOverHttp } from "../../src/activation/redeem.ts";
-import type { AccountPaths } from "../../src/credentials/home.ts";
 import { namesIn, temporaryAccount } from "../credentials/support.ts";
+import { go, startGateway } from "./gateways.ts";
 import { dropBootstrap, optionsFor, ScriptedService, SECRET, STAMP } from "./support.ts";
-
-const CHILD = new URL("fixtures/activate-child.ts", import.meta.url).pathname;
 
 /** An activation endpoint that counts; it answers like the vendor's: the first call wins, later ones are refused. */
 async function countingServer(answers: boolean) {
@@ -37,42 +33,6 @@ async function countingServer(answers: boolean) {
   });
   return { state, baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
 }
-
-interface Gateway {
-  readonly child: ChildProcess;
-  readonly line: () => Promise<Record<string, unknown>>;
-}
-
-async function startGateway(paths: AccountPaths, baseUrl: string): Promise<Gateway> {
-  const child = spawn(process.execPath, [CHILD, paths.base, baseUrl], { stdio: ["pipe", "pipe", "inherit"] });
-  onTestFinished(() => {
-    child.kill("SIGKILL");
-  });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const line = async () => JSON.parse(String((await lines.next()).value)) as Record<string, unknown>;
-  expect(await line()).toEqual({ ready: true });
-  return { child, line };
-}
-
-function go(gateway: Gateway): void {
-  gateway.child.stdin?.write("go\n");
-}
-
-describe("several gateways on one file", () => {
-  it("twenty processes make exactly one activation call", { timeout: 60_000 }, async () => {
-    const paths = await temporaryAccount();
-    await dropBootstrap(paths);
-    const { state, baseUrl } = await countingServer(true);
-    const gateways = await Promise.all(Array.from({ length: 20 }, () => startGateway(paths, baseUrl)));
-    for (const gateway of gateways) go(gateway);
-    const ends = await Promise.all(gateways.map((gateway) => gateway.line()));
-    expect(state.calls).toBe(1);
-    expect(ends.filter((end) => end["outcome"] === "ok")).toEqual([{ kind: "ready", outcome: "ok" }]);
-    expect(ends.filter((end) => end["outcome"] === "no-file")).toHaveLength(19);
-    expect(await namesIn(paths.dir)).toEqual(["credentials.json"]);
-    expect(await readFile(paths.credentials, "utf8")).toContain(SECRET);
-  });
-});
 
 describe("a gateway killed in mid-call", () => {
   it(

@@ -315,6 +315,20 @@ describe("a passing trouble", () => {
   });
 });
 
+describe("a success", () => {
+  it("leaves alone the newer file that another gateway has claimed meanwhile", async () => {
+    const paths = await temporaryAccount();
+    await dropBootstrap(paths);
+    const service = new ScriptedService(async () => {
+      await writeFile(`${paths.dir}/newer`, CODE_B);
+      await rename(`${paths.dir}/newer`, paths.inflight);
+      return ACTIVATED;
+    });
+    expect(await runRitual(optionsFor(paths, service))).toMatchObject({ kind: "ok" });
+    expect(await read(paths.inflight)).toBe(CODE_B);
+  });
+});
+
 describe("a lost answer", () => {
   it("is remembered: a later refusal says that the code was possibly already consumed", async () => {
     const paths = await temporaryAccount();

@@ -7,7 +7,7 @@ import { formatCredentials } from "../../src/credentials/schema.ts";
 import { loadCredentials, type LoadResult } from "../../src/credentials/store.ts";
 import { AgentruxError } from "../../src/errors.ts";
 import { systemClock, systemSleep } from "../../src/service/clock.ts";
-import { temporaryAccount } from "../credentials/support.ts";
+import { temporaryAccount, until } from "../credentials/support.ts";
 import { ACTIVATED, CODE_A, dropBootstrap, optionsFor, RememberingLog, ScriptedService } from "./support.ts";
 
 const stored = {
@@ -63,7 +63,7 @@ describe("a bootstrap file dropped while the gateway runs", () => {
     });
     await pause(300);
     await dropBootstrap(paths);
-    await vi.waitFor(async () => expect((await loadCredentials(paths)).kind).toBe("ok"), { timeout: 2_000 });
+    await until(async () => expect((await loadCredentials(paths)).kind).toBe("ok"));
     expect(service.calls).toHaveLength(1);
   });
 
@@ -72,28 +72,30 @@ describe("a bootstrap file dropped while the gateway runs", () => {
     const { onBootstrap } = startWatch(paths);
     await pause(100);
     await dropBootstrap(paths);
-    await vi.waitFor(() => expect(onBootstrap).toHaveBeenCalledTimes(1), { timeout: 2_000 });
+    await until(() => expect(onBootstrap).toHaveBeenCalledTimes(1));
   });
 
-  it("is left alone while it is empty or still being written", async () => {
+  it.each([
+    ["empty", ""],
+    ["still being written", "line\n"],
+  ])("is left alone while it is %s", async (_name, piece) => {
     const paths = await temporaryAccount();
     await mkdir(paths.dir, { recursive: true });
-    let seen = "";
-    const { onBootstrap } = startWatch(paths);
-    onBootstrap.mockImplementation(async () => {
-      seen = paths.bootstrap;
-      await rm(paths.bootstrap);
+    await writeFile(paths.bootstrap, piece);
+    const time = simulated();
+    let waits = 0;
+    const { onBootstrap, stop, done } = startWatch(paths, {
+      ...time,
+      sleep: async (ms, signal) => {
+        await time.sleep(ms, signal);
+        if (++waits <= 12) await appendFile(paths.bootstrap, waits === 12 ? CODE_A : piece);
+      },
     });
-    await writeFile(paths.bootstrap, "");
-    await pause(500);
-    expect(onBootstrap).not.toHaveBeenCalled();
-    for (let line = 0; line < 12; line++) {
-      await appendFile(paths.bootstrap, `line ${line}\n`);
-      expect(onBootstrap).not.toHaveBeenCalled();
-      await pause(60);
-    }
-    await appendFile(paths.bootstrap, CODE_A);
-    await vi.waitFor(() => expect(seen).toBe(paths.bootstrap), { timeout: 2_000 });
+    onBootstrap.mockImplementation(async () => {
+      expect(waits).toBeGreaterThan(12);
+      stop.abort();
+    });
+    await done;
     expect(onBootstrap).toHaveBeenCalledTimes(1);
   });
 });
@@ -166,10 +168,10 @@ describe("credentials.json replaced on disk", () => {
     await pause(400);
     expect(told).toEqual([]);
     await writeFile(paths.credentials, formatCredentials({ ...stored, clientSecret: "two" }), { mode: 0o600 });
-    await vi.waitFor(() => expect(told).toHaveLength(1), { timeout: 3_000 });
+    await until(() => expect(told).toHaveLength(1));
     expect(told[0]).toMatchObject({ kind: "ok", credentials: { clientSecret: "two" } });
     await rm(paths.credentials);
-    await vi.waitFor(() => expect(told).toHaveLength(2), { timeout: 3_000 });
+    await until(() => expect(told).toHaveLength(2));
     expect(told[1]).toMatchObject({ kind: "missing" });
   });
 
@@ -180,7 +182,7 @@ describe("credentials.json replaced on disk", () => {
     expect(told).toEqual([]);
     await mkdir(paths.dir, { recursive: true, mode: 0o700 });
     await writeFile(paths.credentials, formatCredentials(stored), { mode: 0o600 });
-    await vi.waitFor(() => expect(told).toMatchObject([{ kind: "ok" }]), { timeout: 3_000 });
+    await until(() => expect(told).toMatchObject([{ kind: "ok" }]));
   });
 });
 

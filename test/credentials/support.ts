@@ -3,7 +3,7 @@
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
+import { onTestFinished, vi } from "vitest";
 import { type AccountPaths, accountPaths } from "../../src/credentials/home.ts";
 
 /** A fresh, empty `~/.agentrux` of its own, removed after the test. */
@@ -20,4 +20,9 @@ export async function modeOf(path: string): Promise<string> {
 /** The names in a folder, sorted. */
 export async function namesIn(path: string): Promise<string[]> {
   return (await readdir(path)).toSorted();
+}
+
+/** Waits until `check` passes. The limit only ends what would never pass: the machine may be busy. */
+export async function until<T>(check: () => T | Promise<T>): Promise<T> {
+  return await vi.waitFor(check, { timeout: 15_000, interval: 5 });
 }

@@ -5,7 +5,7 @@ import { AgentruxError } from "../../src/errors.ts";
 import { type Intake, type IntakeOptions, startIntake } from "../../src/intake/intake.ts";
 import type { IntakeTrouble } from "../../src/intake/trouble.ts";
 import type { EventPage, PullRequest } from "../../src/service/types.ts";
-import { temporaryAccount } from "../credentials/support.ts";
+import { temporaryAccount, until } from "../credentials/support.ts";
 import { Admission, eventOf, FakeTopic, Gate, ManualTime, openWaterline, RememberingLog, TOPIC } from "./support.ts";
 
 const POLL_MS = 60_000;
@@ -52,7 +52,7 @@ async function setUp(topic: FakeTopic, saved: number | undefined, overrides: Par
 
 /** Until the intake has read to the end and waits. */
 async function idle(intake: Intake, time: ManualTime): Promise<void> {
-  await vi.waitFor(() => {
+  await until(() => {
     expect(intake.health().lagging).toBe(false);
     expect(time.waiting).toBeGreaterThan(0);
   });
@@ -64,7 +64,7 @@ describe("when it drains", () => {
     await idle(intake, time);
     expect(admission.sequences).toEqual([3, 4, 5]);
     expect(onHealthy).toHaveBeenCalledTimes(1);
-    expect(await vi.waitFor(reopened)).toMatchObject({ cursor: "5" });
+    await until(async () => expect(await reopened()).toEqual({ kind: "saved", cursor: "5" }));
   });
 
   it("on each opening of the stream (W9)", async () => {
@@ -72,12 +72,12 @@ describe("when it drains", () => {
     await idle(intake, time);
     topic.publish(6);
     topic.stream?.onOpen();
-    await vi.waitFor(() => expect(admission.sequences).toEqual([6]));
+    await until(() => expect(admission.sequences).toEqual([6]));
     topic.publish(7);
     topic.stream?.onDown(new Error("gone"), 1_000);
     expect(intake.health().connected).toBe(false);
     topic.stream?.onOpen();
-    await vi.waitFor(() => expect(admission.sequences).toEqual([6, 7]));
+    await until(() => expect(admission.sequences).toEqual([6, 7]));
     expect(intake.health().connected).toBe(true);
   });
 
@@ -86,14 +86,14 @@ describe("when it drains", () => {
     await idle(intake, time);
     topic.publish(6);
     topic.stream?.onHint("6");
-    await vi.waitFor(() => expect(admission.sequences).toEqual([6]));
+    await until(() => expect(admission.sequences).toEqual([6]));
     await idle(intake, time);
     topic.publish(7);
     expect(time.pending[0]).toBe(54_000);
     time.advance(53_999);
     expect(admission.sequences).toEqual([6]);
     time.advance(1);
-    await vi.waitFor(() => expect(admission.sequences).toEqual([6, 7]));
+    await until(() => expect(admission.sequences).toEqual([6, 7]));
   });
 
   it("again for a hint that comes while an empty page is under way (W8)", async () => {
@@ -107,11 +107,11 @@ describe("when it drains", () => {
         }),
     );
     const { admission } = await setUp(topic, 5);
-    await vi.waitFor(() => expect(topic.pulls).toHaveLength(1));
+    await until(() => expect(topic.pulls).toHaveLength(1));
     topic.publish(6);
     topic.stream?.onHint("6");
     answer();
-    await vi.waitFor(() => expect(admission.sequences).toEqual([6]));
+    await until(() => expect(admission.sequences).toEqual([6]));
   });
 
   it("once at a time, however many hints come", async () => {
@@ -119,7 +119,7 @@ describe("when it drains", () => {
     const { intake, time, admission } = await setUp(topic, 0);
     const gate = new Gate();
     admission.next = gate.pass;
-    await vi.waitFor(() => expect(topic.stream).toBeDefined());
+    await until(() => expect(topic.stream).toBeDefined());
     for (let hint = 0; hint < 100; hint++) topic.stream?.onHint("3");
     await new Promise((resolve) => setTimeout(resolve, 20));
     const during = topic.pulls.length;
@@ -137,11 +137,11 @@ describe("how it reads", () => {
     const { intake, time, admission } = await setUp(topic, 0);
     let pullsDuringAdmission = 0;
     admission.next = async () => {
-      await vi.waitFor(() => expect(topic.pulls).toHaveLength(2));
+      await until(() => expect(topic.pulls).toHaveLength(2));
       await new Promise((resolve) => setTimeout(resolve, 10));
       pullsDuringAdmission = topic.pulls.length;
     };
-    await vi.waitFor(() => expect(admission.sequences).toHaveLength(5_000));
+    await until(() => expect(admission.sequences).toHaveLength(5_000));
     await idle(intake, time);
     expect(pullsDuringAdmission).toBe(2);
     expect(admission.sequences).toEqual(Array.from({ length: 5_000 }, (_, index) => index + 1));
@@ -152,7 +152,7 @@ describe("how it reads", () => {
     const topic = new FakeTopic("a", 500);
     topic.pageLimit = 7;
     const { intake, time, admission } = await setUp(topic, 0);
-    await vi.waitFor(() => expect(admission.sequences).toHaveLength(500));
+    await until(() => expect(admission.sequences).toHaveLength(500));
     await idle(intake, time);
     expect(intake.health()).toMatchObject({ position: "500", admitted: 500 });
   });
@@ -166,7 +166,7 @@ describe("how it reads", () => {
     await idle(intake, time);
     for (let sequence = 6; sequence <= 105; sequence++) topic.publish(sequence);
     topic.stream?.onOpen();
-    await vi.waitFor(() => expect(admission.sequences).toHaveLength(101));
+    await until(() => expect(admission.sequences).toHaveLength(101));
   });
 
   it("with one pull for one hinted event", async () => {
@@ -175,7 +175,7 @@ describe("how it reads", () => {
     const before = topic.pulls.length;
     topic.publish(6);
     topic.stream?.onHint("6");
-    await vi.waitFor(() => expect(admission.sequences).toEqual([6]));
+    await until(() => expect(admission.sequences).toEqual([6]));
     await idle(intake, time);
     expect(topic.pulls.length - before).toBe(1);
   });
@@ -204,11 +204,11 @@ describe("how it reads", () => {
     const same = async () => ({ events: [], malformed: 1 });
     topic.script.push(same);
     const { intake, time, admission, troubles } = await setUp(topic, 0);
-    await vi.waitFor(() => expect(intake.health().failures).toBe(1));
+    await until(() => expect(intake.health().failures).toBe(1));
     expect(topic.pulls).toHaveLength(1);
     expect(troubles.at(-1)).toMatchObject({ kind: "passing", error: { code: "malformed_response" } });
     time.advance(1_000);
-    await vi.waitFor(() => expect(admission.sequences).toEqual([1, 2, 3]));
+    await until(() => expect(admission.sequences).toEqual([1, 2, 3]));
   });
 
   it("keeping the frontier of an empty page", async () => {
@@ -229,7 +229,7 @@ describe("the waterline", () => {
     expect(waterline.position(TOPIC)).toMatchObject({ cursor: "0" });
     gate.open();
     await idle(intake, time);
-    expect(await vi.waitFor(reopened)).toMatchObject({ kind: "saved" });
+    await until(async () => expect(await reopened()).toEqual({ kind: "saved", cursor: "3" }));
     expect(waterline.position(TOPIC)).toMatchObject({ cursor: "3" });
   });
 
@@ -240,7 +240,7 @@ describe("the waterline", () => {
     admission.next = async () => {
       throw full;
     };
-    await vi.waitFor(() => expect(intake.health().failures).toBe(1));
+    await until(() => expect(intake.health().failures).toBe(1));
     expect(waterline.position(TOPIC)).toMatchObject({ cursor: "0" });
     expect(intake.health()).toMatchObject({ lagging: true, lastError: "disk full" });
     expect(troubles).toMatchObject([{ kind: "passing", failures: 1, retryInMs: 250 }]);
@@ -285,7 +285,7 @@ describe("the waterline", () => {
       throw new AgentruxError("not_found", "no such topic", { kind: "refused", status: 404 });
     });
     const { intake, log, troubles, admission } = await setUp(topic, 2);
-    await vi.waitFor(() => expect(intake.health().failures).toBe(1));
+    await until(() => expect(intake.health().failures).toBe(1));
     expect(log.lines.some((line) => line.includes("expired"))).toBe(false);
     expect(troubles).toMatchObject([{ kind: "fatal" }]);
     expect(admission.pages).toEqual([]);
@@ -298,10 +298,10 @@ describe("the waterline", () => {
     };
     topic.script.push(fail, fail);
     const { intake, time, admission } = await setUp(topic, 2);
-    await vi.waitFor(() => expect(intake.health().failures).toBe(1));
+    await until(() => expect(intake.health().failures).toBe(1));
     expect(topic.pulls).toHaveLength(2);
     time.advance(60_000);
-    await vi.waitFor(() => expect(admission.sequences).toHaveLength(9));
+    await until(() => expect(admission.sequences).toHaveLength(9));
   });
 });
 
@@ -312,7 +312,7 @@ describe("a topic that says its beginning has aged out", () => {
       throw expired();
     });
     const { intake, log } = await setUp(topic, undefined, { startFrom: "earliest" });
-    await vi.waitFor(() => expect(intake.health().failures).toBe(1));
+    await until(() => expect(intake.health().failures).toBe(1));
     expect(topic.pulls).toHaveLength(1);
     expect(log.lines.some((line) => line.includes("re-anchoring"))).toBe(false);
   });
@@ -325,12 +325,12 @@ describe("a position that could not be stored", () => {
     await rm(paths.dir, { recursive: true });
     topic.publish(6);
     topic.stream?.onHint("6");
-    await vi.waitFor(() => expect(admission.sequences).toEqual([6]));
-    await vi.waitFor(() => expect(intake.health().unsaved).toBe(true));
+    await until(() => expect(admission.sequences).toEqual([6]));
+    await until(() => expect(intake.health().unsaved).toBe(true));
     await mkdir(paths.dir, { mode: 0o700 });
     await idle(intake, time);
     time.advance(POLL_MS);
-    await vi.waitFor(async () => expect(await reopened()).toEqual({ kind: "saved", cursor: "6" }));
+    await until(async () => expect(await reopened()).toEqual({ kind: "saved", cursor: "6" }));
     expect(intake.health().unsaved).toBe(false);
   });
 });
@@ -343,17 +343,17 @@ describe("troubles", () => {
     };
     topic.script.push(fail, fail, fail);
     const { intake, time, admission, troubles } = await setUp(topic, 4);
-    await vi.waitFor(() => expect(intake.health().failures).toBe(1));
+    await until(() => expect(intake.health().failures).toBe(1));
     topic.stream?.onHint("5");
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(topic.pulls).toHaveLength(1);
     time.advance(250);
-    await vi.waitFor(() => expect(intake.health().failures).toBe(2));
+    await until(() => expect(intake.health().failures).toBe(2));
     topic.stream?.onOpen();
-    await vi.waitFor(() => expect(intake.health().failures).toBe(3));
+    await until(() => expect(intake.health().failures).toBe(3));
     expect(troubles.map((trouble) => "retryInMs" in trouble && trouble.retryInMs)).toEqual([250, 500, 1_000]);
     topic.stream?.onOpen();
-    await vi.waitFor(() => expect(admission.sequences).toEqual([5]));
+    await until(() => expect(admission.sequences).toEqual([5]));
   });
 
   it("honour Retry-After, whatever rings (W18)", async () => {
@@ -362,14 +362,14 @@ describe("troubles", () => {
       throw new AgentruxError("rate_limited", "slow", { retryable: true, retryAfterMs: 5_000 });
     });
     const { intake, time, admission } = await setUp(topic, 4);
-    await vi.waitFor(() => expect(intake.health().failures).toBe(1));
+    await until(() => expect(intake.health().failures).toBe(1));
     topic.stream?.onHint("5");
     topic.stream?.onOpen();
     time.advance(4_999);
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(topic.pulls).toHaveLength(1);
     time.advance(1);
-    await vi.waitFor(() => expect(admission.sequences).toEqual([5]));
+    await until(() => expect(admission.sequences).toEqual([5]));
   });
 
   it("that only a person can mend are told as such and retried slowly", async () => {
@@ -378,11 +378,11 @@ describe("troubles", () => {
       throw new AgentruxError("forbidden", "no grant", { kind: "refused", status: 403 });
     });
     const { intake, time, troubles, onHealthy } = await setUp(topic, 4);
-    await vi.waitFor(() => expect(intake.health().failures).toBe(1));
+    await until(() => expect(intake.health().failures).toBe(1));
     expect(troubles).toMatchObject([{ kind: "fatal", error: { code: "forbidden" }, retryInMs: 45_000 }]);
     expect(onHealthy).not.toHaveBeenCalled();
     time.advance(45_000);
-    await vi.waitFor(() => expect(onHealthy).toHaveBeenCalledTimes(1));
+    await until(() => expect(onHealthy).toHaveBeenCalledTimes(1));
   });
 
   it("are logged at the start of a row, then ever fewer", async () => {
@@ -394,8 +394,8 @@ describe("troubles", () => {
     }
     const { intake, time, log } = await setUp(topic, 4);
     for (let failures = 1; failures <= 9; failures++) {
-      await vi.waitFor(() => expect(intake.health().failures).toBe(failures));
-      await vi.waitFor(() => expect(time.waiting).toBeGreaterThan(0));
+      await until(() => expect(intake.health().failures).toBe(failures));
+      await until(() => expect(time.waiting).toBeGreaterThan(0));
       time.advance(60_000);
     }
     await idle(intake, time);
@@ -411,12 +411,12 @@ describe("troubles", () => {
     const topic = new FakeTopic("a", 5);
     topic.script.push(() => new Promise(() => {}));
     const { intake, time, admission, troubles } = await setUp(topic, 4, { watchdogMs: 30_000 });
-    await vi.waitFor(() => expect(time.waiting).toBeGreaterThan(0));
+    await until(() => expect(time.waiting).toBeGreaterThan(0));
     time.advance(30_000);
-    await vi.waitFor(() => expect(intake.health().failures).toBe(1));
+    await until(() => expect(intake.health().failures).toBe(1));
     expect(troubles).toMatchObject([{ kind: "passing", error: { code: "timeout" } }]);
     time.advance(1_000);
-    await vi.waitFor(() => expect(admission.sequences).toEqual([5]));
+    await until(() => expect(admission.sequences).toEqual([5]));
   });
 
   it("do not include a full house: handing over may take as long as it takes", async () => {
@@ -482,7 +482,7 @@ describe("stopping", () => {
     const topic = new FakeTopic("a", 5);
     topic.script.push(() => new Promise(() => {}));
     const { intake, admission } = await setUp(topic, undefined);
-    await vi.waitFor(() => expect(topic.pulls).toHaveLength(1));
+    await until(() => expect(topic.pulls).toHaveLength(1));
     await intake.stop();
     expect(admission.pages).toEqual([]);
   });
@@ -507,7 +507,7 @@ describe("over a long life", () => {
     for (let sequence = 1; sequence <= 200; sequence++) {
       topic.publish(sequence);
       topic.stream?.onHint(String(sequence));
-      await vi.waitFor(() => expect(admission.sequences).toHaveLength(sequence), { interval: 1 });
+      await until(() => expect(admission.sequences).toHaveLength(sequence));
     }
     await idle(intake, time);
     expect(listeners()).toBe(before);
