@@ -256,6 +256,39 @@ describe("commands", () => {
     expect(json(wrong)).toMatchObject({ error: { code: "UNAUTHORIZED" } });
   });
 
+  it("register webhooks, and decide about programs that ask for access", async () => {
+    const { data, record } = await startHub();
+    const at = ["--data", data];
+    await ok("topic", "create", "t", ...at);
+    const webhook = await ok("webhook", "create", "t", "https://example.com/hook", ...at);
+    expect(webhook["secret"]).toMatch(/^whs_/);
+    const listed = await ok("webhook", "list", "t", ...at);
+    expect(listed).toMatchObject({ webhooks: [{ webhook_id: webhook["webhook_id"] }] });
+    expect(JSON.stringify(listed)).not.toContain("whs_");
+    expect(await ok("webhook", "delete", String(webhook["webhook_id"]), ...at)).toMatchObject({ deleted: true });
+
+    const ask = async (): Promise<string> => {
+      const registered = await fetch(`${record.url}/oauth/register`, {
+        method: "POST",
+        body: JSON.stringify({ client_name: "a program", token_endpoint_auth_method: "none" }),
+      });
+      const { client_id } = (await registered.json()) as { client_id: string };
+      const asked = await fetch(`${record.url}/oauth/device/authorize`, {
+        method: "POST",
+        body: new URLSearchParams({ client_id, scope: "topic.read" }),
+      });
+      return ((await asked.json()) as { user_code: string }).user_code;
+    };
+    const [welcome, unwelcome] = [await ask(), await ask()];
+    const list = await run("request", "list", ...at);
+    expect(list.stdout).toMatch(new RegExp(`${welcome} +a program +read topics`));
+    expect((await run("request", "approve", welcome, ...at)).stderr).toContain("which script");
+    const approved = await ok("request", "approve", welcome, "--read", "t", ...at);
+    expect(approved["script_id"]).toMatch(/^scr_/);
+    expect(await ok("request", "deny", unwelcome, ...at)).toMatchObject({ denied: true });
+    expect(await ok("request", "list", ...at)).toEqual({ requests: [] });
+  });
+
   it("print tables for people", async () => {
     const { data } = await startHub();
     const made = await run("topic", "create", "jobs", "--data", data);
