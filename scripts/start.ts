@@ -106,7 +106,10 @@ async function prompt(demo: Demo, steps: Steps): Promise<void> {
     terminal,
     prompt: terminal ? "> " : "",
   });
-  lines.on("SIGINT", () => void end(EXIT_INTERRUPTED));
+  lines.on("SIGINT", () => {
+    steps.say();
+    void end(EXIT_INTERRUPTED);
+  });
   // The last lines of an input that has ended are still answered, but an interface that has closed takes no prompt.
   let open = true;
   lines.on("close", () => (open = false));
@@ -115,6 +118,7 @@ async function prompt(demo: Demo, steps: Steps): Promise<void> {
     if (line.trim() !== "") steps.say(await answer(demo, line));
     if (open) lines.prompt();
   }
+  if (terminal) steps.say();
 }
 
 async function answer(demo: Demo, line: string): Promise<string> {

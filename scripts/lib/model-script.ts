@@ -6,6 +6,8 @@ import type { CurrentTurn } from "./model-prompt.ts";
 export interface ScriptedAnswer {
   /** Milliseconds to wait before anything is sent. */
   readonly delayMs: number;
+  /** Name under which a test releases the answer; nothing is sent before. */
+  readonly hold?: string;
   readonly reply:
     | { readonly kind: "text"; readonly text: string }
     | { readonly kind: "tool"; readonly name: string; readonly argumentsJson: string }
@@ -27,27 +29,29 @@ const ANSWER_AGAIN = "The previous attempt did not produce a user-visible answer
  * | `TOOL:<name>:<json>` | one call of that tool with these arguments |
  * | `SILENT` | no visible answer |
  * | `SLOW:<ms>` | waits so long, then goes on with the rest of the script |
+ * | `HOLD:<name>` | waits until the name is released, then goes on with the rest of the script |
  * | `Reply with exactly: X` | X |
  * | `ping` | `pong` |
  * | anything else | `echo: <text>` |
  */
 export function scriptedAnswer(turn: CurrentTurn): ScriptedAnswer {
   const { text, toolResult } = turn;
-  if (toolResult !== undefined) return say(`tool-said: ${toolResult}`);
+  if (toolResult !== undefined) return { delayMs: 0, reply: { kind: "text", text: `tool-said: ${toolResult}` } };
   if (text.includes("FAIL400")) {
     return { delayMs: 0, reply: { kind: "error", status: 400, message: "scripted failure" } };
   }
   const delayMs = Number(/\bSLOW:(\d+)/.exec(text)?.[1] ?? 0);
-  const call = /\bTOOL:([\w-]+):(\{[\s\S]*\})/.exec(text);
-  if (call?.[1] !== undefined && call[2] !== undefined) {
-    return { delayMs, reply: { kind: "tool", name: call[1], argumentsJson: call[2] } };
-  }
-  if (/\bSILENT\b/.test(text) || text.startsWith(ANSWER_AGAIN)) return say(NO_REPLY, delayMs);
-  const exact = /Reply with exactly:\s*([\s\S]+)/.exec(text)?.[1];
-  if (exact !== undefined) return say(exact.trim(), delayMs);
-  return say(/^ping[.!?]?$/i.test(text) ? "pong" : `echo: ${text}`, delayMs);
+  const hold = /\bHOLD:([\w-]+)/.exec(text)?.[1];
+  return { delayMs, ...(hold === undefined ? {} : { hold }), reply: scriptedReply(text) };
 }
 
-function say(text: string, delayMs = 0): ScriptedAnswer {
-  return { delayMs, reply: { kind: "text", text } };
+function scriptedReply(text: string): ScriptedAnswer["reply"] {
+  const call = /\bTOOL:([\w-]+):(\{[\s\S]*\})/.exec(text);
+  if (call?.[1] !== undefined && call[2] !== undefined) {
+    return { kind: "tool", name: call[1], argumentsJson: call[2] };
+  }
+  if (/\bSILENT\b/.test(text) || text.startsWith(ANSWER_AGAIN)) return { kind: "text", text: NO_REPLY };
+  const exact = /Reply with exactly:\s*([\s\S]+)/.exec(text)?.[1];
+  if (exact !== undefined) return { kind: "text", text: exact.trim() };
+  return { kind: "text", text: /^ping[.!?]?$/i.test(text) ? "pong" : `echo: ${text}` };
 }

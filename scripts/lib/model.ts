@@ -1,6 +1,6 @@
 /** Owns the scripted model: an OpenAI-compatible chat-completions server on loopback, the stand-in for a language model. */
 
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import http from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -30,6 +30,8 @@ export interface ScriptedModel {
   readonly port: number;
   /** The newest 500 completion requests, oldest first. */
   readonly requests: readonly ModelRequest[];
+  /** Lets answers that hold under this name go, also those that are yet to come. */
+  release(name: string): void;
   /** Cuts off waiting answers and stops listening. */
   close(): Promise<void>;
 }
@@ -42,6 +44,7 @@ export interface ScriptedModel {
  */
 export async function startScriptedModel(options: { readonly port?: number } = {}): Promise<ScriptedModel> {
   const requests: ModelRequest[] = [];
+  const holds = new Holds();
   let answered = 0;
   const server = http.createServer((req, res) => {
     void handle(req, res).catch(() => res.destroy());
@@ -62,7 +65,8 @@ export async function startScriptedModel(options: { readonly port?: number } = {
     requests.push({ text: turn.text, messages, toolNames: readToolNames(body) });
     if (requests.length > MAX_RECORDED_REQUESTS) requests.shift();
     answered += 1;
-    await sendAnswer(res, scriptedAnswer(turn), wantsStream(body), answered);
+    const answer = scriptedAnswer(turn);
+    if (await waitUnlessClosed(res, answer, holds)) sendAnswer(res, answer, wantsStream(body), answered);
   }
 
   server.listen(options.port ?? 0, "127.0.0.1");
@@ -73,6 +77,7 @@ export async function startScriptedModel(options: { readonly port?: number } = {
     baseUrl: `http://127.0.0.1:${address.port}/v1`,
     port: address.port,
     requests,
+    release: (name) => holds.release(name),
     close: async () => {
       const closed = once(server, "close");
       server.close();
@@ -105,8 +110,7 @@ function sendJson(res: ServerResponse, status: number, value: unknown): void {
   res.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(value));
 }
 
-async function sendAnswer(res: ServerResponse, answer: ScriptedAnswer, stream: boolean, n: number): Promise<void> {
-  if (!(await waitUnlessClosed(res, answer.delayMs))) return;
+function sendAnswer(res: ServerResponse, answer: ScriptedAnswer, stream: boolean, n: number): void {
   if (answer.reply.kind === "error") {
     return sendJson(res, answer.reply.status, { error: { message: answer.reply.message } });
   }
@@ -154,14 +158,30 @@ function pieces(text: string): readonly string[] {
   );
 }
 
-/** Waits `ms`. False when the caller hung up meanwhile; nothing may be written then. */
-async function waitUnlessClosed(res: ServerResponse, ms: number): Promise<boolean> {
-  if (ms <= 0) return !res.destroyed;
+/** Names that have been released, and who waits for the others. */
+class Holds {
+  readonly #released = new Set<string>();
+  readonly #releases = new EventEmitter().setMaxListeners(0);
+
+  release(name: string): void {
+    this.#released.add(name);
+    this.#releases.emit(name);
+  }
+
+  async wait(name: string, signal: AbortSignal): Promise<void> {
+    if (!this.#released.has(name)) await once(this.#releases, name, { signal });
+  }
+}
+
+/** Waits as the script says. False when the caller hung up meanwhile; nothing may be written then. */
+async function waitUnlessClosed(res: ServerResponse, answer: ScriptedAnswer, holds: Holds): Promise<boolean> {
+  if (res.destroyed) return false;
   const hungUp = new AbortController();
   const onClose = (): void => hungUp.abort();
   res.once("close", onClose);
   try {
-    await sleep(ms, undefined, { signal: hungUp.signal });
+    if (answer.delayMs > 0) await sleep(answer.delayMs, undefined, { signal: hungUp.signal });
+    if (answer.hold !== undefined) await holds.wait(answer.hold, hungUp.signal);
     return true;
   } catch {
     return false;

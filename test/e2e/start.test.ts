@@ -6,9 +6,12 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 
 const START = path.join(import.meta.dirname, "../../scripts/start.ts");
+
+/** A gateway takes its time on a busy machine. */
+vi.setConfig({ testTimeout: 300_000 });
 
 let dir: string;
 const running = new Set<ChildProcessWithoutNullStreams>();

@@ -80,6 +80,7 @@ describe("the script", () => {
   it("fails with a 400 and waits when told to", () => {
     expect(reply("FAIL400 now")).toMatchObject({ kind: "error", status: 400 });
     expect(scriptedAnswer({ text: "SLOW:250", toolResult: undefined }).delayMs).toBe(250);
+    expect(scriptedAnswer({ text: "HOLD:x-1", toolResult: undefined }).hold).toBe("x-1");
   });
 });
 
@@ -169,6 +170,20 @@ describe("the server", () => {
   async function untilRequests(count: number): Promise<void> {
     while ((model?.requests.length ?? 0) < count) await sleep(5);
   }
+
+  it("holds an answer until it is released", async () => {
+    let answered = false;
+    const held = complete("HOLD:a Reply with exactly: free", false).then((response) => {
+      answered = true;
+      return response.json();
+    });
+    await untilRequests(1);
+    model?.release("b");
+    expect((await complete("HOLD:b ping", false)).status).toBe(200);
+    expect(answered).toBe(false);
+    model?.release("a");
+    expect(await held).toMatchObject({ choices: [{ message: { content: "free" } }] });
+  });
 
   it("outlives a caller that hangs up", async () => {
     const caller = new AbortController();
