@@ -26,11 +26,13 @@ export const startCommands: Commands = {
       "refuse-private-webhooks": { type: "boolean" },
     },
     async run(args, io) {
+      // Listened for before anything is up: who has read our first line may stop us at once.
+      const stopRequested = io.stopRequested();
       const hub = await start(hubOptions(args, io));
       const record = { url: hub.url, adminToken: hub.adminToken, pid: process.pid };
       if (args.flag("json")) io.stdout(JSON.stringify(record));
       else io.stdout(welcome(hub.url, dataFolder(args, io)));
-      await io.stopRequested();
+      await stopRequested;
       await hub.close();
       return undefined;
     },
