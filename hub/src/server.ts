@@ -30,6 +30,8 @@ import { StreamFanout } from "./topics/fanout.ts";
 const LONGEST_REQUEST_MS = 3_600_000;
 /** How long requests that are being answered may take once the hub stops. */
 const DRAIN_MS = 1200;
+/** A connection in the middle of a request or answer may be silent this long. */
+const SOCKET_SILENCE_MS = 120_000;
 /** How long everything behind the listener may then take together. */
 const STOP_MS = 600;
 
@@ -155,7 +157,7 @@ async function stopAll(steps: readonly (() => unknown)[], log: Logger): Promise<
 
 function httpServer(deps: HubDeps): Server {
   const answer = getRequestListener(createApp(deps).fetch);
-  return createServer(
+  const server = createServer(
     {
       maxHeaderSize: deps.config.limits.maxHeaderBytes,
       headersTimeout: 15_000,
@@ -170,6 +172,8 @@ function httpServer(deps: HubDeps): Server {
       });
     },
   );
+  // Event streams write a keep-alive more often than this.
+  return server.setTimeout(Math.max(SOCKET_SILENCE_MS, 2 * deps.config.streamKeepAliveMs));
 }
 
 function listen(server: Server, config: HubConfig): Promise<string> {

@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import * as admin from "../src/admin/operations.ts";
 import type { RunningHub } from "../src/server.ts";
 import { startHub } from "../src/server.ts";
-import { activate, call, listOf, tempFolder, testBench, textOf } from "./support/hub.ts";
+import { activate, call, listOf, logLines, tempFolder, testBench, textOf } from "./support/hub.ts";
 import type { Agent } from "./support/hub.ts";
 
 async function childHub(dataDir: string): Promise<{ readonly child: ChildProcess; readonly url: string }> {
@@ -162,7 +162,8 @@ describe("one hub per folder", () => {
 
 describe("a full disk", () => {
   it("answers 507 and stores nothing of it; the hub goes on once there is room", async () => {
-    const bench = await testBench({ maxDatabasePages: 120 });
+    const { log, lines } = logLines();
+    const bench = await testBench({ maxDatabasePages: 120, log });
     const payload = "x".repeat(20_000);
     let stored = 0;
     let answer = await bench.publishA("t", payload);
@@ -171,6 +172,8 @@ describe("a full disk", () => {
     expect(answer.headers.get("retry-after")).toBe("10");
     expect(stored).toBeGreaterThan(5);
     expect((await call(bench.hub.url, "GET", "/readyz")).status).toBe(503);
+    for (let i = 0; i < 5; i += 1) expect((await bench.publishA("t", payload)).status).toBe(507);
+    expect(lines.filter((line) => line.includes("STORAGE_FULL"))).toHaveLength(1);
     // Reading, and the process, go on.
     expect(listOf((await bench.getA("?limit=1")).json["items"])[0]?.["sequence_no"]).toBe(stored);
     expect((await call(bench.hub.url, "GET", "/healthz")).status).toBe(200);

@@ -2,11 +2,9 @@ import { readFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { Writable } from "node:stream";
-import { pino } from "pino";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { startHub } from "../src/server.ts";
-import { call, listOf, tempFolder, testBench, testHub, textOf } from "./support/hub.ts";
+import { call, listOf, logLines, tempFolder, testBench, testHub, textOf } from "./support/hub.ts";
 import { openStream } from "./support/stream.ts";
 
 describe("starting", () => {
@@ -29,15 +27,7 @@ describe("starting", () => {
   });
 
   it("listens on 127.0.0.1 unless told otherwise, and warns loudly when it is", async () => {
-    const lines: string[] = [];
-    const log = pino(
-      new Writable({
-        write(chunk: Buffer, _encoding, done) {
-          lines.push(chunk.toString());
-          done();
-        },
-      }),
-    );
+    const { log, lines } = logLines();
     const loopback = await testHub({ log });
     expect(new URL(loopback.url).hostname).toBe("127.0.0.1");
     expect(lines.join("")).not.toContain("WITHOUT TLS");
@@ -149,6 +139,7 @@ describe("closing", () => {
     await bench.hub.close();
     expect((await publishing).status).toBe(201);
     expect(await stream.next()).toBeUndefined();
+    expect(stream.endedCleanly()).toBe(true);
     await expect(call(bench.hub.url, "GET", "/healthz")).rejects.toBeInstanceOf(TypeError);
     const again = await testHub({ dataDir: bench.hub.dataDir });
     const kept = await call(again.url, "GET", bench.eventsA, { token: bench.tokenA });
@@ -159,12 +150,23 @@ describe("closing", () => {
     const bench = await testBench();
     const socket = connect(Number(new URL(bench.hub.url).port), "127.0.0.1");
     onTestFinished(() => void socket.destroy());
-    socket.write(`POST ${bench.eventsA} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{`);
+    socket.write(
+      `POST ${bench.eventsA} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${bench.tokenA}\r\nContent-Length: 100\r\n\r\n{`,
+    );
     const cut = new Promise((resolve) => socket.once("close", () => resolve("cut off")));
     socket.resume().on("error", () => undefined);
     await call(bench.hub.url, "GET", "/healthz");
     await bench.hub.close();
     expect(await cut).toBe("cut off");
+  });
+
+  it("frees the folder although one part fails to stop and another never does", async () => {
+    const hub = await testHub();
+    hub.deps.onClose(() => Promise.reject(new Error("broken part")));
+    hub.deps.onClose(() => new Promise(() => undefined));
+    await hub.close();
+    const again = await testHub({ dataDir: hub.dataDir });
+    expect((await call(again.url, "GET", "/healthz")).status).toBe(200);
   });
 
   it("may be asked twice", async () => {

@@ -7,18 +7,18 @@ import type { HubContext } from "./context.ts";
 /** Bodies of everything but the data plane are small documents. */
 export const SMALL_BODY_BYTES: number = 64 * 1024;
 
-/** The whole of such a body. */
-const BODY_TIME_LIMIT_MS = 120_000;
+/** A JSON body that takes longer is not coming. Payload objects, which may take long, are not read here. */
+const BODY_DEADLINE_MS = 60_000;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
  * Reads a whole body.
  * @throws HubError PAYLOAD_TOO_LARGE once more than `limitBytes` were announced or came; INVALID (400) when the client
- *   broke off or the text is not UTF-8
+ *   broke off or the text is not UTF-8; INVALID (408) when it did not come in time
  */
-export async function readText(c: HubContext, limitBytes: number): Promise<string> {
-  const bytes = await readBytes(c.env.incoming, limitBytes);
+export async function readText(c: HubContext, limitBytes: number, deadlineMs = BODY_DEADLINE_MS): Promise<string> {
+  const bytes = await readBytes(c.env.incoming, limitBytes, deadlineMs);
   try {
     return utf8.decode(bytes);
   } catch (cause) {
@@ -26,7 +26,7 @@ export async function readText(c: HubContext, limitBytes: number): Promise<strin
   }
 }
 
-function readBytes(incoming: IncomingMessage, limitBytes: number): Promise<Uint8Array> {
+function readBytes(incoming: IncomingMessage, limitBytes: number, deadlineMs: number): Promise<Uint8Array> {
   const tooLarge = () =>
     new HubError("PAYLOAD_TOO_LARGE", `The request body is larger than ${limitBytes} bytes`, {
       details: { limit_bytes: limitBytes },
@@ -35,28 +35,30 @@ function readBytes(incoming: IncomingMessage, limitBytes: number): Promise<Uint8
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
+    const refuse = (error: HubError) => {
+      clearTimeout(deadline);
+      incoming.off("data", onData);
+      incoming.pause();
+      reject(error);
+    };
     const onData = (chunk: Buffer) => {
       length += chunk.length;
-      if (length > limitBytes) {
-        incoming.off("data", onData);
-        incoming.pause();
-        reject(tooLarge());
-        return;
-      }
       chunks.push(chunk);
+      if (length > limitBytes) refuse(tooLarge());
     };
-    const timer = setTimeout(() => incoming.destroy(), BODY_TIME_LIMIT_MS);
-    timer.unref();
+    const deadline = setTimeout(
+      () => refuse(new HubError("INVALID", "The request body did not come in time", { status: 408 })),
+      deadlineMs,
+    );
     incoming.on("data", onData);
     incoming.once("end", () => {
-      clearTimeout(timer);
+      clearTimeout(deadline);
       resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length));
     });
     const brokenOff = (cause?: unknown) =>
-      reject(new HubError("INVALID", "The request body broke off", { status: 400, cause }));
+      refuse(new HubError("INVALID", "The request body broke off", { status: 400, cause }));
     incoming.once("error", brokenOff);
     incoming.once("close", () => {
-      clearTimeout(timer);
       // Every request closes in the end; an error with its stack is only worth making for those that broke off.
       if (!incoming.readableEnded) brokenOff();
     });

@@ -56,8 +56,8 @@ export function errorResponse(c: HubContext, error: HubError): Response {
   const headers: Record<string, string> = { "Content-Type": "application/json", "Cache-Control": "no-store" };
   if (error.retryAfterS !== undefined) headers["Retry-After"] = String(Math.max(1, Math.ceil(error.retryAfterS)));
   if (error.status === 401) headers["WWW-Authenticate"] = "Bearer";
-  // What is left of an oversize body is not worth reading, and must not be taken for the next request.
-  if (error.status === 413) headers["Connection"] = "close";
+  // The rest of the body will not be read, and must not be taken for the next request.
+  if (error.status === 413 || error.status === 408) headers["Connection"] = "close";
   const body = JSON.stringify(errorBody(error, errorShapeOf(c.req.path, bearerToken(c))));
   return new Response(body, { status: error.status, headers });
 }

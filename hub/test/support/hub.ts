@@ -2,6 +2,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Writable } from "node:stream";
+import { pino } from "pino";
+import type { Logger } from "pino";
 import { onTestFinished } from "vitest";
 import * as admin from "../../src/admin/operations.ts";
 import type { HubOptions, RunningHub } from "../../src/server.ts";
@@ -11,6 +14,18 @@ export async function tempFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "agentrux-hub-test-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   return folder;
+}
+
+/** A logger whose lines a test can look at. */
+export function logLines(): { readonly log: Logger; readonly lines: readonly string[] } {
+  const lines: string[] = [];
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      lines.push(chunk.toString());
+      done();
+    },
+  });
+  return { log: pino(sink), lines };
 }
 
 /** Real time plus an offset the test controls. */

@@ -10,6 +10,8 @@ export interface OpenStream {
   next(): Promise<string | undefined>;
   /** Everything received so far, as it came. */
   readonly received: () => string;
+  /** Whether the stream ended as an answer ends, and was not torn off. */
+  readonly endedCleanly: () => boolean;
   close(): void;
 }
 
@@ -47,6 +49,7 @@ function readerOf(response: IncomingMessage): OpenStream {
     status: response.statusCode ?? 0,
     headers: response.headers,
     received: () => all,
+    endedCleanly: () => response.complete,
     close: () => void response.destroy(),
     async next() {
       for (;;) {

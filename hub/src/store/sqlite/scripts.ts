@@ -35,6 +35,10 @@ export class SqliteScripts implements ScriptStore {
   }
 
   async get(id: string): Promise<Script | undefined> {
+    return this.#find(id);
+  }
+
+  #find(id: string): Script | undefined {
     const row = this.#database.prepare("SELECT * FROM scripts WHERE id = ?").get(id);
     return row === undefined ? undefined : toScript(row);
   }
@@ -91,7 +95,8 @@ export class SqliteScripts implements ScriptStore {
   async access(scriptId: string): Promise<Access | undefined> {
     const known = this.#access.get(scriptId);
     if (known !== undefined) return known;
-    const script = await this.get(scriptId);
+    // Read and kept without a pause in between: a change that came in one would be overwritten by what was read before.
+    const script = this.#find(scriptId);
     if (script === undefined) return undefined;
     const grants = new Map<string, Set<Action>>();
     for (const grant of this.grantsOf(scriptId)) {
