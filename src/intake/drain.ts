@@ -33,8 +33,8 @@ export interface DrainOptions {
 
 /** Told as a drain goes on. */
 export interface DrainObserver {
-  /** A page arrived; `full` means that more events are likely behind it. */
-  onPage(events: number, full: boolean): void;
+  /** A page arrived, with so many items, readable or not. */
+  onPage(items: number): void;
   onAdmitted(events: number): void;
   onMalformed(count: number): void;
   /** The position was too old and has been set back to the oldest event. */
@@ -72,12 +72,13 @@ async function pump(options: DrainOptions, reader: Reader, signals: DrainSignals
   let page = await reader.read(position, limit);
   for (;;) {
     const { events, malformed } = page.content;
-    const full = events.length + malformed >= limit;
-    observer.onPage(events.length, full);
+    const items = events.length + malformed;
+    const full = items >= limit;
+    observer.onPage(items);
     if (malformed > 0) observer.onMalformed(malformed);
     const next = page.content.next ?? events.at(-1)?.cursor ?? page.after;
     const progress = isBeyond(waterline.generation, page.after, next);
-    const atEnd = events.length + malformed === 0 || (!full && options.isKnownEnd(next));
+    const atEnd = items === 0 || (!full && options.isKnownEnd(next));
     if (full) limit = Math.min(limit * 2, PAGE_MAX);
     const ahead = atEnd || !progress ? undefined : reader.readAhead(next, limit);
     if (events.length > 0) {
@@ -89,7 +90,7 @@ async function pump(options: DrainOptions, reader: Reader, signals: DrainSignals
     waterline.advance(topicId, next);
     position = next;
     if (atEnd) return;
-    if (ahead === undefined) throw stuck(events.length + malformed);
+    if (ahead === undefined) throw stuck(items);
     signals.pull.throwIfAborted();
     page = await reader.take(ahead, position, limit);
   }

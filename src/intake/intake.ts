@@ -50,7 +50,7 @@ export interface IntakeHealth {
   readonly position: Cursor | undefined;
   /** The hint stream is open. Without it, reading goes on by the safety poll. */
   readonly connected: boolean;
-  /** More events are known to be behind the position, or it cannot be told. */
+  /** The position is not known to be at the topic's end: events are being taken over, or reading fails. */
   readonly lagging: boolean;
   readonly lastPullAt: number | undefined;
   readonly lastAdmitAt: number | undefined;
@@ -141,9 +141,9 @@ class TopicIntake implements Intake, DrainObserver {
     settled.abort();
   }
 
-  onPage(_events: number, full: boolean): void {
+  onPage(items: number): void {
     this.#lastPullAt = this.#options.clock.now();
-    this.#lagging = full;
+    if (items > 0) this.#lagging = true;
   }
 
   onAdmitted(events: number): void {

@@ -331,7 +331,7 @@ describe("a position that could not be stored", () => {
     await idle(intake, time);
     time.advance(POLL_MS);
     await until(async () => expect(await reopened()).toEqual({ kind: "saved", cursor: "6" }));
-    expect(intake.health().unsaved).toBe(false);
+    await until(() => expect(intake.health().unsaved).toBe(false));
   });
 });
 
