@@ -9,8 +9,9 @@ import fs from "node:fs";
 import { constants } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 
-const LEASH = path.join(import.meta.dirname, "leash.ts");
+const LEASH = fileURLToPath(new URL("./leash.ts", import.meta.url));
 const KILL_WAIT_MS = 1_000;
 /** How long a child may take to stop by itself. Together with the kill this stays below five seconds. */
 export const STOP_GRACE_MS = 3_500;
