@@ -19,8 +19,9 @@ import { Waterline } from "../intake/waterline.ts";
 import { waterlineFile } from "../intake/waterline-file.ts";
 import { type JournalFile, waitForJournal } from "../journal/journal.ts";
 import { createReplyChannel } from "../replies/channel.ts";
+import { type Clock, pause, systemClock } from "../replies/ports.ts";
 import { createServiceClient } from "../service/client.ts";
-import { systemClock, systemSleep } from "../service/clock.ts";
+import { type Sleep, systemSleep } from "../service/clock.ts";
 import type { ServiceClient } from "../service/types.ts";
 import { aborted } from "./aborted.ts";
 import { healthOf } from "./health.ts";
@@ -59,7 +60,7 @@ async function serve(options: SessionOptions): Promise<void> {
   const until = AbortSignal.any([options.signal, failed.signal]);
   const board = new StateBoard(options.setState);
   const waterline = await openWaterline(options);
-  const client = createServiceClient(credentials);
+  const client = createServiceClient(credentials, { ...timeOf(options), ...options.service });
   try {
     const journal = await ownJournal(options, until, () => failed.abort());
     try {
@@ -88,6 +89,14 @@ async function serve(options: SessionOptions): Promise<void> {
   } finally {
     await client.close();
   }
+}
+
+function timeOf({ clock = systemClock }: AccountOptions): { readonly clock: Clock; readonly sleep: Sleep } {
+  const sleep: Sleep = async (ms, signal) => {
+    await pause(clock, ms, signal);
+    signal.throwIfAborted();
+  };
+  return { clock, sleep };
 }
 
 /** The configured URL counts; where nobody configured one, the URL the credentials were issued at. */
@@ -151,6 +160,7 @@ function deliveryOver(options: SessionOptions, client: ServiceClient, journal: J
     maxAttempts,
     replyMaxAgeMs,
     parse: config.excludeOwnEvents && own !== undefined ? { ownScriptId: own } : {},
+    clock: timeOf(options).clock,
   });
 }
 
@@ -177,8 +187,7 @@ function intakeOver(
       log.info(`[agentrux] Watching commandTopic ${config.commandTopicId}`);
     },
     log,
-    clock: systemClock,
-    sleep: systemSleep,
+    ...timeOf(options),
     random: Math.random,
   });
 }

@@ -3,7 +3,9 @@
 import type { AccountConfig } from "../config/account.ts";
 import type { AccountPaths } from "../credentials/home.ts";
 import type { HostReplyFate } from "../intake/dispatcher.ts";
+import type { Clock } from "../replies/ports.ts";
 import type { TurnRunner } from "../replies/turn.ts";
+import type { ServiceClientOptions } from "../service/client.ts";
 import type { AccountState } from "./state.ts";
 
 export interface AccountLog {
@@ -38,5 +40,9 @@ export interface AccountOptions {
   readonly onRunning: (account: RunningAccount) => void;
   /** Where the account keeps its files; by default under the home directory. */
   readonly paths?: AccountPaths;
+  /** Limits of the service client, where they differ from its own. */
+  readonly service?: ServiceClientOptions;
+  /** Time for the work of a session; by default the machine's. */
+  readonly clock?: Clock;
   readonly signal: AbortSignal;
 }

@@ -7,7 +7,7 @@ import { issueActivationCode, createScript, createTopic } from "../../hub/src/ad
 import { type RunningHub, startHub } from "../../hub/src/server.ts";
 import { runAccount } from "../../src/account/account.ts";
 import type { AccountState } from "../../src/account/state.ts";
-import type { RunningAccount } from "../../src/account/types.ts";
+import type { AccountOptions, RunningAccount } from "../../src/account/types.ts";
 import { resolveAccountConfig } from "../../src/config/resolve.ts";
 import { type AccountPaths, accountPaths } from "../../src/credentials/home.ts";
 import type { TurnRequest, TurnResult } from "../../src/replies/turn.ts";
@@ -18,6 +18,9 @@ export type Turn = (request: TurnRequest, signal: AbortSignal) => Promise<TurnRe
 
 export const echo: Turn = (request) =>
   Promise.resolve({ kind: "replied", text: `echo: ${request.command.message}`, media: [] });
+
+/** What an account can be given in place of the machine's own. */
+export type Ports = Pick<AccountOptions, "service" | "clock">;
 
 /** Waits until `check` holds; fails with `what` after 15 s. */
 export async function until(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
@@ -37,7 +40,7 @@ export class Running {
   readonly #stop = new AbortController();
   readonly #done: Promise<void>;
 
-  constructor(place: Place, turn: Turn, settings: object) {
+  constructor(place: Place, turn: Turn, settings: object, ports: Ports) {
     const log = (line: string) => void this.lines.push(line);
     this.#done = runAccount({
       config: resolveAccountConfig({ channels: { agentrux: { ...place.keys, ...settings } } }, "default"),
@@ -56,6 +59,7 @@ export class Running {
       },
       paths: place.paths,
       signal: this.#stop.signal,
+      ...ports,
     });
   }
 
@@ -106,8 +110,8 @@ export class Place {
     await writeFile(this.paths.bootstrap, `# activation\n${code}\n`, { mode: 0o600 });
   }
 
-  start(turn: Turn = echo, settings: object = {}): Running {
-    const running = new Running(this, turn, { pollIntervalMs: 1_000, ...settings });
+  start(turn: Turn = echo, settings: object = {}, ports: Ports = {}): Running {
+    const running = new Running(this, turn, { pollIntervalMs: 1_000, ...settings }, ports);
     this.#running.push(running);
     return running;
   }
