@@ -7,12 +7,21 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/e2e/**"],
+          exclude: ["test/e2e/**", "test/crash/**"],
           testTimeout: 20_000,
           hookTimeout: 30_000,
         },
       },
       { test: { name: "hub", include: ["hub/test/**/*.test.ts"], testTimeout: 20_000, hookTimeout: 30_000 } },
+      {
+        test: {
+          name: "crash",
+          include: ["test/crash/**/*.test.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+        },
+      },
       {
         test: {
           name: "e2e",
