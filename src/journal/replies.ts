@@ -47,6 +47,7 @@ export function replyOperations(
      GROUP BY commands.id ORDER BY commands.id LIMIT ?`,
   );
   const next = db.prepare("SELECT * FROM replies WHERE command = ? AND state <> 'acknowledged' ORDER BY part LIMIT 1");
+  const isReplied = db.prepare("SELECT 1 FROM commands WHERE id = ? AND state = 'replied'");
   const markSending = db.prepare("UPDATE replies SET state = 'sending', attempts = attempts + 1 WHERE id = ?");
   const defer = db.prepare("UPDATE replies SET state = ?, not_before = ? WHERE id = ? AND state <> 'acknowledged'");
   const acknowledge = db.prepare("UPDATE replies SET state = 'acknowledged', body = '' WHERE id = ? RETURNING command");
@@ -84,10 +85,12 @@ export function replyOperations(
       return deleteCommand.run(command).changes === 1;
     },
     replaceReplies(command, replies, at) {
+      if (isReplied.get(command) === undefined) return;
       deleteUnsent.run(command);
       writeReplies(command, replies, at);
     },
     expireReply(command, reason, at) {
+      if (isReplied.get(command) === undefined) return;
       bury.run(reason, at, command);
       deleteCommand.run(command);
     },

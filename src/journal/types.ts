@@ -162,9 +162,9 @@ export interface JournalOperations {
   deferReply(reply: number, notBefore: number, uncertain: boolean): void;
   /** The part is published. True when it was the last one, and the command is done. */
   acknowledge(reply: number): boolean;
-  /** Replaces the parts that are not acknowledged. */
+  /** Replaces the parts of a replied command that are not acknowledged. */
   replaceReplies(command: number, replies: readonly NewReply[], at: number): void;
-  /** Gives up publishing: command and unsent parts go to the dead letters. */
+  /** Gives up publishing: a replied command and its unsent parts go to the dead letters. */
   expireReply(command: number, reason: string, at: number): void;
   /** Newest first, older than dead letter `before`. */
   deadLetters(before: number, limit: number): readonly DeadLetter[];

@@ -75,7 +75,8 @@ export function createSender(options: SenderOptions): (reply: UnsentReply, signa
     const verdict = judgeSend(error);
     const now = clock.now();
     const attempts = reply.attempts + 1;
-    if (now - reply.createdAt > options.maxAgeMs && attempts >= options.maxAgeMs / RARE_MS) return expire(reply, `reply_expired: ${errorText(error)}`);
+    if (now - reply.createdAt > options.maxAgeMs && attempts >= options.maxAgeMs / RARE_MS)
+      return expire(reply, `reply_expired: ${errorText(error)}`);
     const jitter = verdict.slow ? slowJitter(SLOW_MS, random) : fullJitter(reply.attempts, BACKOFF, random);
     const delayMs = Math.max(verdict.retryAfterMs, jitter);
     log.warn(`[agentrux] Reply ${reply.replyId} not published (attempt ${attempts}): ${errorText(error)}`);

@@ -23,7 +23,19 @@ function runRange(range: SeedRange): Promise<RangeResult> {
   });
 }
 
-describe.skipIf(ONE !== undefined)("simulation", () => {
+function defineOne(seed: number): void {
+  it(
+    `keeps every promise in the history of seed ${seed}`,
+    async () => {
+      const print = (line: string): void => void process.stdout.write(`${line}\n`);
+      const result = await simulate({ seed, log: { info: print, warn: print, error: print } });
+      expect(result.violations).toEqual([]);
+    },
+    LIMIT_MS,
+  );
+}
+
+function defineMany(): void {
   it(
     `keeps every promise in ${SEEDS} histories from seed ${FROM}`,
     async () => {
@@ -40,16 +52,9 @@ describe.skipIf(ONE !== undefined)("simulation", () => {
     },
     LIMIT_MS,
   );
-});
+}
 
-describe.runIf(ONE !== undefined)("simulation of one seed", () => {
-  it(
-    `keeps every promise in the history of seed ${ONE}`,
-    async () => {
-      const print = (line: string): void => void process.stdout.write(`${line}\n`);
-      const result = await simulate({ seed: Number(ONE), log: { info: print, warn: print, error: print } });
-      expect(result.violations).toEqual([]);
-    },
-    LIMIT_MS,
-  );
+describe("simulation", () => {
+  if (ONE === undefined) defineMany();
+  else defineOne(Number(ONE));
 });

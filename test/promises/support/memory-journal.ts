@@ -52,8 +52,10 @@ export class MemoryJournal implements JournalOperations {
       this.seen.add(row.commandId);
       if (row.requestKey !== undefined) this.seen.add(row.requestKey);
       const id = (this.#last.command += 1);
-      this.#open(id, { ...row, topicId, state: row.replies === undefined ? "received" : "replied", receivedAt: at });
-      this.#write(id, row.replies ?? [], at);
+      const { commandId, producer, lane, body, replies } = row;
+      const state = replies === undefined ? "received" : "replied";
+      this.#open(id, { commandId, producer, lane, body, topicId, state, receivedAt: at });
+      this.#write(id, replies ?? [], at);
       return id;
     });
     return { ids };
@@ -208,13 +210,14 @@ export class MemoryJournal implements JournalOperations {
   }
 
   replaceReplies(command: number, replies: readonly NewReply[], at: number): void {
+    if (this.commands.get(command)?.state !== "replied") return;
     for (const reply of this.#unsent(command)) this.replies.delete(reply.id);
     this.#write(command, replies, at);
   }
 
   expireReply(id: number, reason: string, at: number): void {
     const command = this.commands.get(id);
-    if (command === undefined) return;
+    if (command?.state !== "replied") return;
     const unsent = this.#unsent(id).map(({ replyId, part, body }) => ({ replyId, part, body }));
     this.#bury(command, "reply", reason, at, unsent);
     this.#delete(id);
@@ -307,4 +310,10 @@ export function asJournal(memory: JournalOperations, isFull: () => boolean = () 
     if (isFull()) throw new AgentruxError("disk", "The disk is full.", { retryable: true });
     return apply(memory, operation, args);
   });
+}
+
+/** Calls one operation of a journal by name. */
+export function callByName(journal: Journal, operation: keyof Journal, args: readonly unknown[]): Promise<unknown> {
+  const method = journal[operation] as (...values: readonly unknown[]) => Promise<unknown>;
+  return method(...args);
 }

@@ -1,0 +1,371 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { AgentruxError, type AgentruxErrorOptions, type ErrorCode } from "../../src/errors.ts";
+import type { ReplyChannel } from "../../src/replies/channel.ts";
+import { composeReply, type OutgoingEvent } from "../../src/replies/compose.ts";
+import { createOutbox, type Outbox, type OutboxOptions } from "../../src/replies/outbox.ts";
+import { judgeSend } from "../../src/replies/send-verdict.ts";
+import { FakeClock } from "../promises/support/fake-clock.ts";
+import { asJournal, MemoryJournal } from "../promises/support/memory-journal.ts";
+import { command, memoryLog } from "./support.ts";
+
+const DAY_MS = 86_400_000;
+const fault = (code: ErrorCode, options: AgentruxErrorOptions): AgentruxError => new AgentruxError(code, code, options);
+const UNAVAILABLE = fault("server_error", { kind: "refused", retryable: true, status: 503 });
+const LOST = fault("timeout", { kind: "unknown", retryable: true });
+
+let clock: FakeClock;
+let disk: MemoryJournal;
+let sent: { replyId: string; event: OutgoingEvent; at: number }[];
+/** What the next sends meet: an error, or "hang". */
+let faults: (AgentruxError | "hang" | undefined)[];
+let stored: Set<string>;
+let lookups: string[];
+let done: [number, string][];
+let log: ReturnType<typeof memoryLog>;
+let outbox: Outbox;
+
+function channel(recognisesRepeats: boolean): ReplyChannel {
+  return {
+    recognisesRepeats,
+    async publish(event, replyId) {
+      sent.push({ replyId, event, at: clock.monotonic() });
+      const met = faults.shift();
+      if (met === "hang") await new Promise(() => {});
+      if (met instanceof AgentruxError) throw met;
+      stored.add(replyId);
+    },
+    async find(replyId) {
+      lookups.push(replyId);
+      return stored.has(replyId) ? "found" : "absent";
+    },
+  };
+}
+
+function make(extra: Partial<OutboxOptions> = {}): Outbox {
+  return createOutbox({
+    journal: asJournal(disk),
+    channel: channel(true),
+    clock,
+    random: () => 0.5,
+    log,
+    onDone: (id, end) => void done.push([id, end]),
+    ...extra,
+  });
+}
+
+beforeEach(() => {
+  clock = new FakeClock();
+  disk = new MemoryJournal();
+  sent = [];
+  faults = [];
+  stored = new Set();
+  lookups = [];
+  done = [];
+  log = memoryLog();
+  outbox = make();
+});
+
+afterEach(async () => {
+  const stopped = outbox.stop(0);
+  await clock.advance(10);
+  await stopped;
+});
+
+let serial = 0;
+/** A command that has been answered. */
+function answered(message = "pong", lane = "lane"): number {
+  serial += 1;
+  const commandId = serial.toString(16).padStart(32, "0");
+  const [id = 0] = disk.admit("t", [{ commandId, producer: "p", lane, body: "{}" }], clock.now()).ids;
+  disk.begin(id);
+  disk.reply(id, composeReply(command({ commandId }), { status: "completed", message }, 0), clock.now());
+  return id;
+}
+
+describe("the outbox", () => {
+  it("publishes a journaled reply and closes the command", async () => {
+    const id = answered();
+    outbox.add(id, "lane");
+    await clock.settle();
+    expect(sent).toHaveLength(1);
+    expect(done).toEqual([[id, "published"]]);
+    expect(outbox.size).toBe(0);
+    expect(disk.commands.size).toBe(0);
+    expect(log.lines).toContain("info [agentrux] Published openclaw.response req=r1 text=4c attachments=0");
+  });
+
+  it("takes up at the start what an earlier life left", async () => {
+    const ids = [answered("a", "l1"), answered("b", "l2")];
+    await outbox.start();
+    await clock.settle();
+    expect(new Set(done.map(([id]) => id))).toEqual(new Set(ids));
+  });
+
+  it("finds later what was journaled behind its back", async () => {
+    await outbox.start();
+    const id = answered();
+    await clock.advance(60_000);
+    expect(done).toEqual([[id, "published"]]);
+  });
+
+  it("marks a send before it begins", async () => {
+    faults = ["hang"];
+    const id = answered();
+    outbox.add(id, "lane");
+    await clock.settle();
+    expect(sent).toHaveLength(1);
+    expect(disk.nextReply(id)).toMatchObject({ state: "sending", attempts: 1 });
+  });
+
+  it("sends the parts of a reply in order, and a failing part holds the next ones back", async () => {
+    faults = [undefined, UNAVAILABLE];
+    const id = answered("x".repeat(500_000));
+    outbox.add(id, "lane");
+    await clock.until(() => done.length === 1);
+    const parts = sent.map(({ event }) => event.payload["part"]);
+    expect(parts).toEqual([1, 2, 2, 3]);
+    expect(sent.at(-1)?.event.payload["final"]).toBe(true);
+  });
+
+  it("keeps the order of a conversation, and lets others pass", async () => {
+    faults = [UNAVAILABLE];
+    const [a1, a2, b] = [answered("a1", "a"), answered("a2", "a"), answered("b", "b")];
+    outbox.add(a1, "a");
+    outbox.add(a2, "a");
+    outbox.add(b, "b");
+    await clock.until(() => done.length === 3);
+    expect(done.map(([id]) => id)).toEqual([b, a1, a2]);
+  });
+
+  it("lets a conversation go on when one of its replies keeps failing", async () => {
+    const stubborn = answered("bad", "a");
+    outbox = make({
+      channel: {
+        ...channel(true),
+        publish: (event) => (event.payload["message"] === "bad" ? Promise.reject(UNAVAILABLE) : Promise.resolve()),
+      },
+    });
+    const next = answered("good", "a");
+    outbox.add(stubborn, "a");
+    outbox.add(next, "a");
+    await clock.until(() => done.length === 1);
+    expect(done).toEqual([[next, "published"]]);
+    expect(outbox.size).toBe(1);
+  });
+
+  it("serves a few conversations at once, not all", async () => {
+    faults = Array.from({ length: 10 }, () => "hang");
+    for (let n = 0; n < 10; n += 1) outbox.add(answered("x", `l${n}`), `l${n}`);
+    await clock.settle();
+    expect(sent).toHaveLength(4);
+  });
+});
+
+describe("a send that fails", () => {
+  it("is repeated with growing pauses under the same id, and the pauses survive a restart", async () => {
+    faults = [UNAVAILABLE, UNAVAILABLE, UNAVAILABLE];
+    const id = answered();
+    outbox.add(id, "lane");
+    await clock.until(() => sent.length === 3);
+    const before = outbox.stop(0);
+    await clock.advance(1);
+    await before;
+
+    const [first, second, third] = sent.map(({ at }) => at);
+    expect([second, third].map((at, index) => (at ?? 0) - ([first, second][index] ?? 0))).toEqual([500, 1_000]);
+    outbox = make();
+    await outbox.start();
+    await clock.settle();
+    expect(sent).toHaveLength(3);
+    await clock.until(() => done.length === 1);
+    expect(new Set(sent.map(({ replyId }) => replyId)).size).toBe(1);
+  });
+
+  it("waits as long as the server asks, and so do the others after a rate limit", async () => {
+    faults = [fault("rate_limited", { kind: "refused", retryable: true, retryAfterMs: 30_000 })];
+    outbox.add(answered("a", "a"), "a");
+    await clock.settle();
+    outbox.add(answered("b", "b"), "b");
+    await clock.advance(29_999);
+    expect(sent).toHaveLength(1);
+    await clock.until(() => done.length === 2);
+    expect(clock.monotonic()).toBeLessThan(40_000);
+  });
+
+  it("that never ends is given up by the clock, and repeated", async () => {
+    faults = ["hang"];
+    outbox.add(answered(), "lane");
+    await clock.until(() => done.length === 1);
+    expect(sent).toHaveLength(2);
+  });
+
+  it.each([LOST, UNAVAILABLE])(
+    "is looked up before it is repeated where the server does not know the key (%s)",
+    async (met) => {
+      outbox = make({ channel: channel(false) });
+      faults = [met];
+      const id = answered();
+      outbox.add(id, "lane");
+      await clock.settle();
+      stored.add(sent[0]?.replyId ?? "");
+      await clock.until(() => done.length === 1);
+      expect(sent).toHaveLength(1);
+      expect(lookups).toHaveLength(1);
+    },
+  );
+
+  it("is sent again when it is not there", async () => {
+    outbox = make({ channel: channel(false) });
+    faults = [LOST];
+    outbox.add(answered(), "lane");
+    await clock.until(() => done.length === 1);
+    expect([sent.length, lookups.length]).toEqual([2, 1]);
+  });
+
+  it("is looked up after a crash in the middle of sending", async () => {
+    const id = answered();
+    disk.markSending(disk.nextReply(id)?.id ?? 0);
+    stored.add(disk.nextReply(id)?.replyId ?? "");
+    outbox = make({ channel: channel(false) });
+    await outbox.start();
+    await clock.settle();
+    expect(done).toEqual([[id, "published"]]);
+    expect(sent).toEqual([]);
+  });
+
+  it("is sent once more when nobody can tell, and says so", async () => {
+    outbox = make({ channel: { ...channel(false), find: () => Promise.resolve("unknown") } });
+    faults = [LOST];
+    outbox.add(answered(), "lane");
+    await clock.until(() => done.length === 1);
+    expect(sent).toHaveLength(2);
+    expect(log.lines.some((line) => line.includes("Cannot tell whether"))).toBe(true);
+  });
+
+  it("is not repeated while the look-up itself fails", async () => {
+    let failing = true;
+    outbox = make({
+      channel: { ...channel(false), find: () => (failing ? Promise.reject(LOST) : Promise.resolve("found")) },
+    });
+    faults = [LOST];
+    outbox.add(answered(), "lane");
+    await clock.advance(600_000);
+    expect(sent).toHaveLength(1);
+    failing = false;
+    await clock.until(() => done.length === 1);
+    expect(sent).toHaveLength(1);
+  });
+
+  it("with a conflict means that a reply is there already", async () => {
+    faults = [fault("conflict", { kind: "refused" })];
+    const id = answered();
+    outbox.add(id, "lane");
+    await clock.settle();
+    expect(done).toEqual([[id, "published"]]);
+  });
+});
+
+describe("a reply the server will not take", () => {
+  it("is replaced by a short failed one", async () => {
+    faults = [fault("payload_too_large", { kind: "refused" })];
+    outbox.add(answered(), "lane");
+    await clock.until(() => done.length === 1);
+    expect(sent.map(({ event }) => event.payload["status"])).toEqual(["completed", "failed"]);
+    expect(done[0]?.[1]).toBe("published");
+  });
+
+  it("goes to the dead letters when that one is refused too", async () => {
+    faults = [fault("invalid", { kind: "refused" }), fault("invalid", { kind: "refused" })];
+    outbox.add(answered(), "lane");
+    await clock.until(() => done.length === 1);
+    expect(done[0]?.[1]).toBe("expired");
+    expect([...disk.dead.values()]).toMatchObject([{ kind: "reply", reason: "reply_refused: invalid" }]);
+  });
+
+  it("is given up after its age, not before, and can be replayed", async () => {
+    const id = answered();
+    outbox = make({
+      channel: { ...channel(true), publish: () => Promise.reject(fault("forbidden", { kind: "refused" })) },
+    });
+    outbox.add(id, "lane");
+    await clock.advance(DAY_MS - 1_000);
+    expect(done).toEqual([]);
+    await clock.until(() => done.length === 1, DAY_MS);
+    expect(done).toEqual([[id, "expired"]]);
+    const [letter] = [...disk.dead.values()];
+    expect(letter).toMatchObject({ kind: "reply" });
+    expect(letter?.reason).toContain("reply_expired");
+  });
+
+  it("is not given up because the clock jumped, or the machine was off for days", async () => {
+    const id = answered();
+    clock.wallOffset += 10 * DAY_MS;
+    faults = [UNAVAILABLE, LOST, UNAVAILABLE];
+    outbox.add(id, "lane");
+    await clock.until(() => done.length === 1);
+    expect(done).toEqual([[id, "published"]]);
+  });
+
+  it("does not wait for a day because the clock jumped back", async () => {
+    const id = answered();
+    disk.deferReply(disk.nextReply(id)?.id ?? 0, clock.now() + 1_000, false);
+    clock.wallOffset -= DAY_MS;
+    await outbox.start();
+    await clock.until(() => done.length === 1, 150_000);
+    expect(done).toEqual([[id, "published"]]);
+  });
+});
+
+describe("stopping", () => {
+  it("waits for what is under way and begins nothing new", async () => {
+    let finish = (): void => {};
+    outbox = make({
+      parallel: 1,
+      channel: { ...channel(true), publish: () => new Promise<void>((resolve) => (finish = resolve)) },
+    });
+    const [first, second] = [answered("a", "a"), answered("b", "b")];
+    outbox.add(first, "a");
+    outbox.add(second, "b");
+    await clock.settle();
+    let stopped = false;
+    const stopping = outbox.stop(5_000).then(() => (stopped = true));
+    await clock.advance(1_000);
+    expect(stopped).toBe(false);
+    finish();
+    await stopping;
+    expect(done).toEqual([[first, "published"]]);
+    expect(disk.nextReply(second)?.state).toBe("pending");
+  });
+
+  it("breaks off a send at the deadline, and leaves it as of unknown outcome", async () => {
+    faults = ["hang"];
+    const id = answered();
+    outbox.add(id, "lane");
+    await clock.settle();
+    const stopping = outbox.stop(1_000);
+    await clock.advance(1_000);
+    await stopping;
+    expect(disk.nextReply(id)?.state).toBe("sending");
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe("what a failure means", () => {
+  it.each([
+    [fault("conflict", { kind: "refused" }), { end: "stored" }],
+    [fault("invalid", { kind: "refused" }), { end: "refused" }],
+    [fault("payload_too_large", { kind: "refused" }), { end: "refused" }],
+    [fault("invalid", { kind: "unknown" }), { end: "later", uncertain: true }],
+    [LOST, { end: "later", uncertain: true, slow: false }],
+    [UNAVAILABLE, { end: "later", uncertain: true, slow: false }],
+    [fault("forbidden", { kind: "refused" }), { end: "later", uncertain: false, slow: true, everyone: false }],
+    [
+      fault("rate_limited", { kind: "refused", retryable: true, retryAfterMs: 5 }),
+      { end: "later", uncertain: false, everyone: true, retryAfterMs: 5 },
+    ],
+    [fault("network", { kind: "local", retryable: true }), { end: "later", uncertain: false, slow: false }],
+    [new Error("what is this"), { end: "later", uncertain: true }],
+  ])("%s", (error, expected) => {
+    expect(judgeSend(error)).toMatchObject(expected);
+  });
+});
