@@ -24,7 +24,8 @@ import { aborted } from "./aborted.ts";
 import { runSession } from "./session.ts";
 import type { AccountOptions } from "./types.ts";
 
-const ACTIVATION_BACKOFF = { baseMs: 1_000, capMs: 60_000 } as const;
+/** Short, because a person may have dropped a better code meanwhile. */
+const ACTIVATION_BACKOFF = { baseMs: 1_000, capMs: 15_000 } as const;
 
 /** Lives until `signal` aborts and everything accepted is settled. Rejects only where there is no home directory. */
 export async function runAccount(options: AccountOptions): Promise<void> {
