@@ -10,7 +10,7 @@ import { type StateFolder, type Topology, writePrivate } from "./demo-state.ts";
 import { CHANNEL_ID, gatewaySettings, type ModelChoice, pluginSettings } from "./host-config.ts";
 import type { Hub } from "./hub.ts";
 import type { ChosenModel } from "./model-choice.ts";
-import { Gateway, installPlugin, openClaw, type OpenClawHome, openClawHome, setConfig } from "./openclaw.ts";
+import { Gateway, installPlugin, type OpenClawHome, openClawHome, openClawVersion, setConfig } from "./openclaw.ts";
 import { packPlugin } from "./plugin-package.ts";
 import { freeGatewayPort } from "./ports.ts";
 
@@ -51,7 +51,7 @@ export async function installPackedPlugin(folder: StateFolder, home: OpenClawHom
   folder.state.pack = pack;
   folder.save();
   const name = path.basename(pack.tarball);
-  const version = (await openClaw(home, ["--version"])).trim();
+  const version = openClawVersion();
   const wanted = hash([pack.sha256, version]);
   if (folder.state.installed === wanted && fs.existsSync(path.join(home.stateDir, "extensions"))) {
     return `${name} is installed already`;
@@ -60,7 +60,7 @@ export async function installPackedPlugin(folder: StateFolder, home: OpenClawHom
   folder.state.installed = wanted;
   delete folder.state.configured;
   folder.save();
-  return `${name} into ${version}`;
+  return `${name} into OpenClaw ${version}`;
 }
 
 /** Configures the host and the plugin, unless they are. Says what was done. */

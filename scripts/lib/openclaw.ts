@@ -83,6 +83,13 @@ const SECRET = /(_API_KEYS?|_API_KEY_\d+|_TOKEN|_SECRET|_PASSWORD)$/;
 const FOREIGN =
   /^(OPENCLAW_|AGENTRUX_|ANTHROPIC_|OPENAI_|AWS_|XDG_|VITEST|NODE_ENV$|NODE_OPTIONS$|npm_(package|lifecycle|command|config_local_prefix))/;
 
+/** Version of the OpenClaw that is run here. */
+export function openClawVersion(): string {
+  const file = path.join(path.dirname(OPENCLAW), "package.json");
+  const { version } = JSON.parse(fs.readFileSync(file, "utf8")) as { readonly version: string };
+  return version;
+}
+
 /** Runs one `openclaw` command to its end. Never rejects over an exit code. */
 export function tryOpenClaw(
   home: OpenClawHome,

@@ -71,6 +71,9 @@ describe("activation, with the gateway running", () => {
     expect(fs.statSync(gateway.file("credentials.json")).mode & 0o777).toBe(0o600);
     expect(gateway.files()).not.toContain("BOOTSTRAP.md");
     expect(fs.readFileSync(gateway.home.gatewayLog, "utf8")).not.toContain(code);
+  });
+
+  it("is shown as running and connected from then on", async () => {
     const status = await eventually("the channel is connected", async () => {
       const seen = await gateway.channelStatus();
       return seen.connected && seen;
