@@ -13,6 +13,7 @@ import type { AccountConfig } from "../config/account.ts";
 import type { AccountPaths } from "../credentials/home.ts";
 import type { StoredCredentials } from "../credentials/schema.ts";
 import { errorText, isAgentruxError } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import { createDelivery, type Delivery } from "../intake/delivery.ts";
 import { type Intake, startIntake } from "../intake/intake.ts";
 import { Waterline } from "../intake/waterline.ts";
@@ -54,6 +55,7 @@ export async function runSession(options: SessionOptions): Promise<void> {
 }
 
 async function serve(options: SessionOptions): Promise<void> {
+  failpoint("session.starting");
   const { config, log, onRunning } = options;
   const credentials = withConfiguredUrl(options.credentials, config, log);
   const failed = new AbortController();
@@ -63,10 +65,12 @@ async function serve(options: SessionOptions): Promise<void> {
   const client = createServiceClient(credentials, { ...timeOf(options), ...options.service });
   try {
     const journal = await ownJournal(options, until, () => failed.abort());
+    failpoint("session.journal-open");
     try {
       board.set({ kind: "starting" });
       const delivery = deliveryOver(options, client, journal);
       await delivery.start();
+      failpoint("session.delivery-started");
       const intake = intakeOver(options, client, waterline, delivery, board);
       onRunning({
         acceptHostReply: (address, text, media) => delivery.acceptHostReply(address, text, media),
@@ -78,13 +82,17 @@ async function serve(options: SessionOptions): Promise<void> {
         await aborted(until);
       } finally {
         stopActivity();
+        failpoint("session.stopping");
         await intake.stop();
+        failpoint("session.intake-stopped");
         const running = delivery.snapshot().running > 0 ? config.subagentTimeoutMs : 0;
         await delivery.stop(running + STOP_MARGIN_MS);
+        failpoint("session.delivery-stopped");
         log.info("[agentrux] Gateway stopped");
       }
     } finally {
       await journal.close();
+      failpoint("session.journal-closed");
     }
   } finally {
     await client.close();

@@ -9,6 +9,7 @@ import { readFile, rm } from "node:fs/promises";
 import writeFileAtomic from "write-file-atomic";
 import type { AccountPaths } from "../credentials/home.ts";
 import { diskError, PRIVATE_FILE_MODE, syncDirectory } from "../credentials/private-files.ts";
+import { failpoint } from "../failpoint.ts";
 
 export interface Attempt {
   /** An earlier attempt with this very code ended without an answer. */
@@ -27,6 +28,7 @@ export async function beginAttempt(paths: AccountPaths, code: string, now: () =>
     const note = { code_sha256: hash, sent_at: now().toISOString() };
     await writeFileAtomic(path, `${JSON.stringify(note)}\n`, { mode: PRIVATE_FILE_MODE });
     await syncDirectory(paths.dir);
+    failpoint("activation.attempt-noted");
   } catch (error) {
     throw diskError(`cannot write ${path}`, error);
   }
@@ -34,6 +36,7 @@ export async function beginAttempt(paths: AccountPaths, code: string, now: () =>
     hadUnanswered,
     settle: async (outcome) => {
       if (outcome === "finished" || !hadUnanswered) await rm(path, { force: true });
+      failpoint("activation.attempt-settled");
     },
   };
 }

@@ -14,6 +14,7 @@ import type { AccountPaths } from "../credentials/home.ts";
 import { diskError, errnoOf, narrow, PRIVATE_FILE_MODE, syncDirectory } from "../credentials/private-files.ts";
 import { readSmallFile, type SmallFile } from "../credentials/read.ts";
 import { AgentruxError, errorText } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 
 /** A claimed bootstrap file. It ends with `remove` or `restore`. */
 export interface Claim {
@@ -38,6 +39,7 @@ export async function claimBootstrap(paths: AccountPaths): Promise<Claim | undef
   const own = temporaryName(paths);
   try {
     await rename(paths.bootstrap, own);
+    failpoint("activation.claimed");
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return undefined;
     throw diskError(`cannot claim ${paths.bootstrap}`, error);
@@ -75,6 +77,7 @@ async function hold(paths: AccountPaths, own: string): Promise<Claim> {
   const identity = await identityOf(own);
   const replacedOrphan = (await identityOf(paths.inflight)) !== undefined;
   await rename(own, paths.inflight);
+  failpoint("activation.in-flight");
   // Renaming one hard link of a file over another does nothing at all, and a restore that died half way leaves two.
   await rm(own, { force: true });
   return claimOf(paths, paths.inflight, identity, content, replacedOrphan);
@@ -95,6 +98,7 @@ function claimOf(
     remove: async () => {
       if (!(await isOurs())) return;
       await rm(path, { force: true });
+      failpoint("activation.removed");
       await syncDirectory(paths.dir);
     },
     restore: async () => {
@@ -124,6 +128,7 @@ async function moveExclusively(from: string, to: string): Promise<boolean> {
     await rename(from, to);
     return true;
   }
+  failpoint("activation.restoring");
   await unlink(from);
   return true;
 }

@@ -6,6 +6,7 @@ import type { AccountPaths } from "../credentials/home.ts";
 import { errnoOf, PRIVATE_FILE_MODE, syncDirectory } from "../credentials/private-files.ts";
 import { stampedNames } from "../credentials/stamp.ts";
 import { errorText } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import type { Claim } from "./claim.ts";
 import { blot, decodeText } from "./code.ts";
 
@@ -37,6 +38,7 @@ export async function quarantine(
   try {
     await writeFile(`${path}.json`, sidecar(why, at), { mode: PRIVATE_FILE_MODE, flush: true });
     await syncDirectory(paths.dir);
+    failpoint("activation.quarantined");
     return { path };
   } catch (error) {
     return { path, problem: `the diagnostic file ${path}.json could not be written: ${errorText(error)}` };
@@ -72,6 +74,7 @@ async function setAside(paths: AccountPaths, claim: Claim, spentCode: string | u
       await rename(claim.path, path);
       return path;
     }
+    failpoint("activation.quarantining");
     await claim.remove();
     return path;
   }

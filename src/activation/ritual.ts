@@ -17,6 +17,7 @@ import { diskError } from "../credentials/private-files.ts";
 import type { StoredCredentials } from "../credentials/schema.ts";
 import { type CommitResult, loadCredentials, prepareSave } from "../credentials/store.ts";
 import { AgentruxError, errorText, isAgentruxError } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import type { Grant, Redeemed } from "./answer.ts";
 import { type Attempt, beginAttempt } from "./attempt.ts";
 import { type Claim, claimBootstrap } from "./claim.ts";
@@ -114,6 +115,7 @@ async function spend(options: RitualOptions, claim: Claim, code: ActivationCode)
   try {
     const attempt = await beginAttempt(paths, code.code, now);
     const answer = await ask(options, code, attempt);
+    failpoint("activation.redeemed");
     if (answer.kind === "refused") return await refuse(options, claim, code, answer, attempt);
     const saved = await save.commit(answer.credentials);
     await cleanUp(claim, attempt);

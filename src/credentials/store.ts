@@ -12,6 +12,7 @@ import { link, lstat, open, readdir, rename, rm, stat, unlink, writeFile } from 
 import { basename, dirname, join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import type { AgentruxError } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import type { AccountPaths } from "./home.ts";
 import {
   diskError,
@@ -99,6 +100,7 @@ export async function prepareSave(paths: AccountPaths, now: () => Date): Promise
     await rm(temporary, { force: true });
     throw diskError(`cannot write ${paths.credentials}`, error);
   }
+  failpoint("credentials.reserved");
   return {
     commit: (credentials) => commit(paths, temporary, credentials, now),
     discard: () => rm(temporary, { force: true }),
@@ -125,9 +127,12 @@ async function commit(
   try {
     await fill(temporary, text);
     filled = true;
+    failpoint("credentials.filled");
     const findings = await keepUnreadable(paths, now);
     await rename(temporary, paths.credentials);
+    failpoint("credentials.renamed");
     await syncDirectory(paths.dir);
+    failpoint("credentials.saved");
     return { kind: "saved", findings };
   } catch (error) {
     const emergencyFile = await leaveCopy(paths, filled ? temporary : undefined, text, now);

@@ -18,6 +18,7 @@ import type { OpenClawConfig, ReplyPayload } from "openclaw/plugin-sdk/core";
 import { wrapExternalContent } from "openclaw/plugin-sdk/security-runtime";
 import type { AccountConfig } from "../config/account.ts";
 import { errorText } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import { cleanLine, cleanText } from "../guard/text.ts";
 import { CHANNEL_ID } from "../ids.ts";
 import type { Command, TurnRequest, TurnResult } from "../replies/turn.ts";
@@ -182,6 +183,7 @@ export async function runTurn(account: AccountConfig, request: TurnRequest, sign
       ctxPayload,
       delivery: {
         deliver: (payload) => {
+          failpoint("turn.delivering");
           answer.add(payload);
           return Promise.resolve({ messageIds: [`${request.address}#${answer.texts.length}`], visibleReplySent: true });
         },

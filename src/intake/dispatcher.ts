@@ -16,6 +16,7 @@
  */
 
 import { errorText } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import type { Journal, OpenCommand, OpenCommandWithBody } from "../journal/types.ts";
 import type { Composer, Ending, ReplyAttachment } from "../replies/compose.ts";
 import { type Clock, type Log, pause, type Random, withLimit } from "../replies/ports.ts";
@@ -149,6 +150,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   });
 
   const attempt = async (entry: LaneEntry, signal: AbortSignal): Promise<void> => {
+    failpoint("turn.beginning");
     const begun = await journal.begin(entry.id);
     if (begun === undefined) {
       finish(entry);
@@ -157,8 +159,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     begunOnDisk.add(entry.id);
     const command = JSON.parse(begun.body) as Command;
     log.info(`[agentrux] Processing event ${command.eventId} req=${command.requestId}`);
+    failpoint("turn.begun");
     const told = gate.begin();
     const result = await runAttempt(runner, requestOf(command, begun.attempt), clock, stopping.signal);
+    failpoint("turn.ended");
     told(result.kind === "not-started" ? "refused" : "taken");
     stats.turnEnded(result.kind, clock.now());
     await conclude(entry, begun, command, judgeAttempt(result, begun.tries, limits), mediaOf(result), signal);
@@ -177,6 +181,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     log.warn(`[agentrux] Event ${command.eventId} was interrupted in attempt ${found.attempt}`);
     await waitForHost(runner, requestOf(command, found.attempt), clock, signal);
     if (stopped) return;
+    failpoint("turn.recovering");
     const verdict = afterFailure("interrupted", found.tries, limits);
     await conclude(entry, found, command, verdict, [], signal, 0);
   };
@@ -241,6 +246,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     delayMs: number,
   ): Promise<void> => {
     const waits = await journal.putBack(begun.id, begun.attempt, refund, delayMs > 0 ? clock.now() + delayMs : 0);
+    failpoint("turn.put-back");
     // Answered meanwhile, by the host.
     if (!waits) {
       finish(entry);
@@ -260,7 +266,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   ): Promise<boolean> => {
     const attachments = media.length === 0 ? [] : await attached(command, media);
     const replies = compose(command, { ...ending, attachments }, open.replays);
+    failpoint("turn.answering");
     const first = await journal.reply(open.id, replies, clock.now(), death);
+    failpoint("turn.answered");
     if (!first) return false;
     stats.replied(ending.status, death !== undefined);
     options.onReplied(open.id, open.lane);

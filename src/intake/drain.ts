@@ -10,6 +10,7 @@
  */
 
 import { AgentruxError, isAgentruxError } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import type { Sleep } from "../service/clock.ts";
 import type { Cursor, EventPage, ServiceClient } from "../service/types.ts";
 import { isBeyond } from "./positions.ts";
@@ -82,12 +83,15 @@ async function pump(options: DrainOptions, reader: Reader, signals: DrainSignals
     if (full) limit = Math.min(limit * 2, PAGE_MAX);
     const ahead = atEnd || !progress ? undefined : reader.readAhead(next, limit);
     if (events.length > 0) {
+      failpoint("intake.admitting");
       await admit({ topicId, events, position: next }, signals.admit);
+      failpoint("intake.admitted");
       // Too late: whoever comes after us may have moved the waterline on.
       signals.admit.throwIfAborted();
       observer.onAdmitted(events.length);
     }
     waterline.advance(topicId, next);
+    failpoint("intake.advanced");
     position = next;
     if (atEnd) return;
     if (ahead === undefined) throw stuck(items);

@@ -10,6 +10,7 @@
  */
 
 import { AgentruxError, errorText } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import { retryDelayMs, slowJitter } from "../service/backoff.ts";
 import type { Random, Sleep } from "../service/clock.ts";
 import type { Cursor, EventPage, ServiceClient, TopicEvent } from "../service/types.ts";
@@ -70,6 +71,7 @@ export async function settleStartPosition(options: StartOptions): Promise<StartP
     signal.throwIfAborted();
     try {
       found ??= await find(options);
+      failpoint("intake.position-found");
       await options.waterline.flush();
       return found;
     } catch (error) {

@@ -19,6 +19,7 @@ import {
 import { readSmallFile } from "../credentials/read.ts";
 import { stampedNames } from "../credentials/stamp.ts";
 import { AgentruxError } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import { NO_POSITIONS, parsePositions } from "./positions.ts";
 import type { LoadedPositions, PositionStore } from "./waterline.ts";
 
@@ -28,8 +29,14 @@ export function waterlineFile(path: string, now: () => Date): PositionStore {
     load: () => load(path, now),
     save: async (text) => {
       try {
-        await writeFileAtomic(path, text, { mode: PRIVATE_FILE_MODE });
+        failpoint("waterline.writing");
+        await writeFileAtomic(path, text, {
+          mode: PRIVATE_FILE_MODE,
+          tmpfileCreated: () => failpoint("waterline.temporary"),
+        });
+        failpoint("waterline.renamed");
         await syncDirectory(dirname(path));
+        failpoint("waterline.saved");
       } catch (error) {
         throw diskError(`cannot write ${path}`, error);
       }

@@ -10,6 +10,7 @@ import { chmodSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { AgentruxError, isAgentruxError } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import { acquireLock, type JournalLock } from "./lock.ts";
 import { journalOver } from "./over.ts";
 import { type FromWorker, fromPlain, type ToWorker, type WorkerSettings } from "./protocol.ts";
@@ -70,6 +71,7 @@ function prepareFolder(directory: string): string {
 export async function openJournal(options: JournalOptions): Promise<JournalFile> {
   const path = prepareFolder(options.directory);
   const lock = acquireLock(options.directory, process.pid);
+  failpoint("journal.locked");
   try {
     return await startWorker(path, lock, options);
   } catch (error) {

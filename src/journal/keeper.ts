@@ -8,6 +8,7 @@
 import { statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { AgentruxError, isAgentruxError } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import { createPrivateFile } from "./lock.ts";
 import { type JournalFinding, rescue, setAside } from "./set-aside.ts";
 import { sqliteFault } from "./sqlite-fault.ts";
@@ -48,6 +49,7 @@ export function openKeeper(
 ): Keeper {
   const openSound = (): Store => {
     createPrivateFile(options.path);
+    failpoint("journal.created");
     assertSound(options.path);
     return openStore(options);
   };
@@ -103,6 +105,9 @@ export function openKeeper(
         return false;
       }
     },
-    close: () => store.close(),
+    close() {
+      failpoint("journal.closing");
+      store.close();
+    },
   };
 }

@@ -8,6 +8,7 @@
 
 import { DatabaseSync } from "node:sqlite";
 import { AgentruxError } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import { commandOperations } from "./commands.ts";
 import { deadLetterOperations } from "./dead-letters.ts";
 import { replyOperations } from "./replies.ts";
@@ -80,7 +81,11 @@ export function openStore(options: StoreOptions): Store {
       PRAGMA journal_size_limit = ${WAL_LIMIT_BYTES};
     `);
     if (options.asGuest) assertCurrent(db);
-    else migrate(db);
+    else {
+      failpoint("journal.migrating");
+      migrate(db);
+      failpoint("journal.migrated");
+    }
     return createStore(db, options.retention ?? DEFAULT_RETENTION, options.maxBytes ?? MAX_BYTES);
   } catch (error) {
     db?.close();
@@ -145,9 +150,13 @@ function createStore(db: DatabaseSync, retention: Retention, maxBytes: number): 
   return {
     run(calls) {
       try {
+        failpoint("journal.beginning", calls);
         db.exec(calls.every((call) => READ_ONLY.has(call.operation)) ? "BEGIN" : "BEGIN IMMEDIATE");
+        failpoint("journal.begun", calls);
         const outcomes = calls.map(callOne);
+        failpoint("journal.committing", calls);
         db.exec("COMMIT");
+        failpoint("journal.committed", calls);
         return outcomes;
       } catch (error) {
         rollBack();

@@ -13,6 +13,7 @@
  */
 
 import { errorText } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import type { Journal, UnsentReply } from "../journal/types.ts";
 import { type BackoffLimits, fullJitter, slowJitter } from "../service/backoff.ts";
 import type { ReplyChannel } from "./channel.ts";
@@ -53,6 +54,7 @@ export function createSender(options: SenderOptions): (reply: UnsentReply, signa
 
   const acknowledge = async (reply: UnsentReply, event: OutgoingEvent): Promise<Step> => {
     const last = await journal.acknowledge(reply.id);
+    failpoint("reply.acknowledged");
     log.info(publishedLine(event));
     return last ? { kind: "done", end: "published" } : { kind: "next" };
   };
@@ -81,6 +83,7 @@ export function createSender(options: SenderOptions): (reply: UnsentReply, signa
     const delayMs = Math.max(verdict.retryAfterMs, jitter);
     log.warn(`[agentrux] Reply ${reply.replyId} not published (attempt ${attempts}): ${errorText(error)}`);
     await journal.deferReply(reply.id, now + delayMs, verdict.uncertain || uncertain);
+    failpoint("reply.deferred");
     return { kind: "wait", delayMs, attempts, quietMs: verdict.everyone ? verdict.retryAfterMs : 0 };
   };
 
@@ -102,9 +105,14 @@ export function createSender(options: SenderOptions): (reply: UnsentReply, signa
     let uncertain = reply.state === "sending";
     try {
       const found = await lookUp(reply, signal);
-      if (found === "found") return await acknowledge(reply, event);
+      if (found === "found") {
+        failpoint("reply.found");
+        return await acknowledge(reply, event);
+      }
       uncertain = found === "unknown";
+      failpoint("reply.marking");
       await journal.markSending(reply.id);
+      failpoint("reply.marked");
       await withLimit(clock, SEND_LIMIT_MS, signal, (limited) => channel.publish(event, reply.replyId, limited));
     } catch (error) {
       if (signal.aborted) return { kind: "wait", delayMs: 0, attempts: reply.attempts, quietMs: 0 };
@@ -113,6 +121,7 @@ export function createSender(options: SenderOptions): (reply: UnsentReply, signa
       if (verdict.end === "refused") return refuse(reply, verdict.code);
       return postpone(reply, error, uncertain);
     }
+    failpoint("reply.published");
     return acknowledge(reply, event);
   };
 }
