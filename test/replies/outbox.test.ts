@@ -256,8 +256,8 @@ describe("a send that fails", () => {
     expect(sent).toHaveLength(1);
   });
 
-  it("with a conflict means that a reply is there already", async () => {
-    faults = [fault("conflict", { kind: "refused" })];
+  it("with a conflict of the key means that a reply is there already", async () => {
+    faults = [fault("conflict", { kind: "refused", serviceCode: "IDEMPOTENCY_CONFLICT" })];
     const id = answered();
     outbox.add(id, "lane");
     await clock.settle();
@@ -352,7 +352,8 @@ describe("stopping", () => {
 
 describe("what a failure means", () => {
   it.each([
-    [fault("conflict", { kind: "refused" }), { end: "stored" }],
+    [fault("conflict", { kind: "refused", serviceCode: "IDEMPOTENCY_CONFLICT" }), { end: "stored" }],
+    [fault("conflict", { kind: "refused", serviceCode: "CONFLICT" }), { end: "later", uncertain: false, slow: true }],
     [fault("invalid", { kind: "refused" }), { end: "refused" }],
     [fault("payload_too_large", { kind: "refused" }), { end: "refused" }],
     [fault("invalid", { kind: "unknown" }), { end: "later", uncertain: true }],
