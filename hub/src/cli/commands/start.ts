@@ -1,5 +1,6 @@
 /** Owns `start`: runs a hub until it is told to stop. */
 import { HubError } from "../../errors.ts";
+import { keepYoungGenerationSmall } from "../../heap.ts";
 import type { HubOptions, RunningHub } from "../../server.ts";
 import type { CommandArgs } from "../args.ts";
 import { oneOf, wholeNumber } from "../args.ts";
@@ -60,6 +61,7 @@ function hubOptions(args: CommandArgs, io: CliIo): HubOptions {
 }
 
 async function start(options: HubOptions): Promise<RunningHub> {
+  keepYoungGenerationSmall();
   // The server is the larger part of the program, and no other command needs it.
   const { startHub } = await import("../../server.ts");
   try {
