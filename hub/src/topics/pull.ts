@@ -8,6 +8,7 @@ import type { HubApp, HubContext } from "../http/context.ts";
 import type { PageQuery, StoredEvent } from "../store/port.ts";
 import { decodeCursor, decodeOlderCursor, encodeCursor, encodeOlderCursor } from "./cursor.ts";
 import { eventTextA, eventTextB } from "./envelope.ts";
+import { pageBody } from "./page-body.ts";
 import { pullPosition } from "./position.ts";
 import { flagParam, limitParam, orderParam, sequenceParam, textParam } from "./query.ts";
 
@@ -34,7 +35,7 @@ export function registerPullRoutes(app: HubApp, deps: HubDeps): void {
       throw new HubError("INVALID", `The range may span ${BY_SEQUENCE_RANGE_MAX} sequence numbers`);
     }
     const events = await deps.store.events.range(call.topic.id, startSeq, endSeq, MAX_RANGE_BYTES);
-    return json(`{"${call.dialect === "a" ? "items" : "events"}":${eventList(call, events)}}`);
+    return json(pageBody(call.dialect === "a" ? '{"items":[' : '{"events":[', eventTexts(call, events), "]}"));
   });
 }
 
@@ -49,7 +50,7 @@ export function registerEventRoute(app: HubApp, deps: HubDeps): void {
   });
 }
 
-async function pageA(c: HubContext, deps: HubDeps, call: TopicCall): Promise<string> {
+async function pageA(c: HubContext, deps: HubDeps, call: TopicCall): Promise<Uint8Array<ArrayBuffer>> {
   const afterSeq = sequenceParam(c, "after_sequence_no");
   const cursor = textParam(c, "cursor");
   if (afterSeq !== undefined && cursor !== undefined) {
@@ -64,7 +65,7 @@ async function pageA(c: HubContext, deps: HubDeps, call: TopicCall): Promise<str
   const last = events.at(-1);
   const encode = order === "asc" ? encodeCursor : encodeOlderCursor;
   const next = hasMore && last !== undefined ? `"${encode(topicId, last.seq)}"` : "null";
-  return `{"items":${eventList(call, events)},"next_cursor":${next}}`;
+  return pageBody('{"items":[', eventTexts(call, events), `],"next_cursor":${next}}`);
 }
 
 function positionA(topicId: string, cursor: string): { order: "asc" | "desc"; seq: number } {
@@ -80,7 +81,7 @@ function positionA(topicId: string, cursor: string): { order: "asc" | "desc"; se
  * last event served, else at the newest event there was when the page was read (past the filtered ones too).
  * With `order=desc` the listing goes back in time, and `after` continues it.
  */
-async function pageB(c: HubContext, deps: HubDeps, call: TopicCall): Promise<string> {
+async function pageB(c: HubContext, deps: HubDeps, call: TopicCall): Promise<Uint8Array<ArrayBuffer>> {
   const topicId = call.topic.id;
   const order = orderParam(c) ?? "asc";
   const after = textParam(c, "after");
@@ -93,10 +94,8 @@ async function pageB(c: HubContext, deps: HubDeps, call: TopicCall): Promise<str
   const reached = hasMore && served !== undefined ? served : Math.max(lastSeq, served ?? 0);
   const frontier = encodeCursor(topicId, order === "asc" ? reached : lastSeq);
   const next = order === "asc" ? frontier : encodeCursor(topicId, served ?? position ?? lastSeq);
-  return (
-    `{"events":${eventList(call, events)},"next":{"after":"${next}","has_more":${hasMore}` +
-    `,"frontier_cursor":"${frontier}"}}`
-  );
+  const tail = `],"next":{"after":"${next}","has_more":${hasMore},"frontier_cursor":"${frontier}"}}`;
+  return pageBody('{"events":[', eventTexts(call, events), tail);
 }
 
 async function readPage(
@@ -129,12 +128,10 @@ function eventText(call: TopicCall, event: StoredEvent): string {
   return call.dialect === "a" ? eventTextA(event) : eventTextB(call.topic.id, event);
 }
 
-function eventList(call: TopicCall, events: readonly StoredEvent[]): string {
-  let text = "[";
-  for (const event of events) text += (text === "[" ? "" : ",") + eventText(call, event);
-  return `${text}]`;
+function eventTexts(call: TopicCall, events: readonly StoredEvent[]): string[] {
+  return events.map((event) => eventText(call, event));
 }
 
-function json(body: string): Response {
+function json(body: string | Uint8Array<ArrayBuffer>): Response {
   return new Response(body, { status: 200, headers: { "Content-Type": "application/json" } });
 }

@@ -15,8 +15,8 @@ const SQLITE_NOTADB = 26;
 /** Rows of 1 KB fill 4 KB pages badly; the cache holds the working set of a busy hub. */
 const PAGE_SIZE_BYTES = 8192;
 const CACHE_KIB = 65_536;
-/** WAL pages between checkpoints: a checkpoint syncs twice, so not one every few commits. */
-const CHECKPOINT_PAGES = 4000;
+/** WAL pages between checkpoints: rarely enough for few syncs, often enough that one checkpoint stalls nobody for long. */
+const CHECKPOINT_PAGES = 2000;
 const JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024;
 
 export interface DatabaseOptions {
