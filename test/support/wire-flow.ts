@@ -4,6 +4,7 @@
  */
 
 import { mkdir } from "node:fs/promises";
+import { grant } from "../../hub/src/admin/operations.ts";
 import { echo, Place, type Running, type Turn } from "../account/support.ts";
 import type { ServiceClientOptions } from "../../src/service/client.ts";
 import { type Asked, terminalReplies, violations, wholeTopic } from "./checker.ts";
@@ -12,6 +13,10 @@ import { RatedClock } from "./rated-clock.ts";
 
 export interface FlowOptions {
   readonly generation?: "a" | "b";
+  /** The server heeds `Idempotency-Key`; by default in generation B. */
+  readonly heedsKeys?: boolean;
+  /** The account may read the result topic; by default where the server does not heed keys. */
+  readonly readsResults?: boolean;
   /** How much faster than the machine's the account's clock runs. */
   readonly rate?: number;
   readonly turn?: Turn;
@@ -33,6 +38,24 @@ export async function until(what: string, check: () => boolean | Promise<boolean
   throw new Error(`waited in vain: ${what}`);
 }
 
+/** Publishes `count` commands in a few conversations, straight at the hub, and notes them in `asked`. */
+export async function ask(place: Place, asked: Asked[], count: number, status = "completed"): Promise<void> {
+  for (let sent = 0; sent < count; sent += 1) {
+    const number = asked.length;
+    const requestId = `r${number}`;
+    const conversation = `c${number % CONVERSATIONS}`;
+    const message = `${number}: 日本語のメッセージ 🙂`;
+    asked.push({ requestId, conversation, message, status });
+    await place.publish({ request_id: requestId, conversation_key: conversation, message });
+  }
+}
+
+/** Whether every command has a terminal reply, as the hub tells it. */
+export async function allAnswered(place: Place, asked: readonly Asked[]): Promise<boolean> {
+  const answered = terminalReplies(await wholeTopic(place.client, place.keys.resultTopicId));
+  return new Set(answered.map((reply) => reply["request_id"])).size >= asked.length;
+}
+
 export class Flow {
   readonly place: Place;
   readonly proxy: Proxy;
@@ -51,13 +74,14 @@ export class Flow {
 
   /** Starts everything; resolves when the account takes commands. */
   static async start(options: FlowOptions = {}): Promise<Flow> {
+    const { generation = "a", heedsKeys = generation === "b", readsResults = !heedsKeys } = options;
     const place = await Place.create();
+    if (readsResults) await grant(place.hub.deps, place.agentScript, place.keys.resultTopicId, "read");
     const clock = new RatedClock(options.rate);
-    // A server of generation A is not known to heed the key: there it must not be what prevents a second reply.
-    const drop = options.generation === "b" ? [] : ["idempotency-key"];
+    const drop = heedsKeys ? [] : ["idempotency-key"];
     const proxy = await Proxy.start(place.hub.url, { monotonic: () => clock.monotonic(), drop });
     await mkdir(place.paths.dir, { recursive: true, mode: 0o700 });
-    await place.drop(await place.code(options.generation ?? "a"));
+    await place.drop(await place.code(generation));
     const flow = new Flow(place, proxy, clock, options);
     await flow.running.ready();
     return flow;
@@ -99,19 +123,8 @@ export class Flow {
   }
 
   /** Publishes `count` commands in a few conversations, straight at the hub. */
-  async ask(count: number, status = "completed"): Promise<void> {
-    for (let sent = 0; sent < count; sent += 1) {
-      const number = this.asked.length;
-      const one: Asked = {
-        requestId: `r${number}`,
-        conversation: `c${number % CONVERSATIONS}`,
-        message: `${number}: 日本語のメッセージ 🙂`,
-        status,
-      };
-      this.asked.push(one);
-      const { requestId, conversation, message } = one;
-      await this.place.publish({ request_id: requestId, conversation_key: conversation, message });
-    }
+  ask(count: number, status?: string): Promise<void> {
+    return ask(this.place, this.asked, count, status);
   }
 
   /** Waits until a rule was applied to so many requests. */
@@ -133,13 +146,11 @@ export class Flow {
 
   /** Waits until everything asked is answered and nothing is left to do. */
   async settled(): Promise<void> {
-    const { client, keys } = this.place;
     await until(`${this.asked.length} replies, and nothing left to do`, async () => {
       const health = this.running.account?.health();
       if (this.running.state?.kind !== "ready" || health?.["backlog"] !== 0 || health["unsentReplies"] !== 0)
         return false;
-      const answered = terminalReplies(await wholeTopic(client, keys.resultTopicId));
-      return new Set(answered.map((reply) => reply["request_id"])).size >= this.asked.length;
+      return await allAnswered(this.place, this.asked);
     });
   }
 
