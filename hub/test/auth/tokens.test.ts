@@ -219,6 +219,17 @@ describe("POST /oauth/token", () => {
     expect(answer.json).toEqual({ error, error_description: expect.any(String) });
   });
 
+  it("refuses an expired secret under either client id, and says so", async () => {
+    const { hub, clientId, scriptId, secret } = await testBench();
+    hub.clock.advance(90 * DAY_MS + 1000);
+    for (const id of [clientId, `script_${scriptId}`]) {
+      const fields = { grant_type: "client_credentials", client_id: id, client_secret: secret };
+      const answer = await call(hub.url, "POST", "/oauth/token", form(fields));
+      expect([answer.status, answer.json["error"]]).toEqual([401, "invalid_client"]);
+      expect(answer.json["error_description"]).toMatch(/expired/);
+    }
+  });
+
   it("refuses a field given twice", async () => {
     const { hub } = await testBench();
     const answer = await call(hub.url, "POST", "/oauth/token", { raw: "grant_type=a&grant_type=b" });
