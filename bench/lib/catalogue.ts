@@ -2,7 +2,9 @@
 
 import type { Benchmark } from "./benchmark.ts";
 
-const LOADERS: Readonly<Record<string, () => Promise<{ readonly benchmark: Benchmark }>>> = {
+type Loaders = Readonly<Record<string, () => Promise<{ readonly benchmark: Benchmark }>>>;
+
+const OURS: Loaders = {
   "plugin-latency": () => import("../benchmarks/plugin-latency.ts"),
   "plugin-drain": () => import("../benchmarks/plugin-drain.ts"),
   "plugin-backlog": () => import("../benchmarks/plugin-backlog.ts"),
@@ -15,11 +17,22 @@ const LOADERS: Readonly<Record<string, () => Promise<{ readonly benchmark: Bench
   "hub-lifecycle": () => import("../benchmarks/hub-lifecycle.ts"),
 };
 
-export const BENCHMARK_NAMES: readonly string[] = Object.keys(LOADERS);
+const PEERS: Loaders = {
+  "peer-redis": () => import("../benchmarks/peer-redis.ts"),
+  "peer-nats": () => import("../benchmarks/peer-nats.ts"),
+};
+
+export const BENCHMARK_NAMES: readonly string[] = Object.keys(OURS);
+/** Other people's servers; they run only when they are asked for. */
+export const PEER_NAMES: readonly string[] = Object.keys(PEERS);
+
+export function isKnownBenchmark(name: string): boolean {
+  return Object.hasOwn(OURS, name) || Object.hasOwn(PEERS, name);
+}
 
 /** @throws when there is no such benchmark */
 export async function loadBenchmark(name: string): Promise<Benchmark> {
-  const load = LOADERS[name];
-  if (load === undefined) throw new Error(`no benchmark ${name}; there are ${BENCHMARK_NAMES.join(", ")}`);
+  const load = OURS[name] ?? PEERS[name];
+  if (load === undefined) throw new Error(`no benchmark ${name}`);
   return (await load()).benchmark;
 }

@@ -94,5 +94,5 @@ export function serve<T extends Api<T>>(api: T): void {
 async function answer<T extends Api<T>>(api: T, method: string, args: readonly unknown[]): Promise<unknown> {
   const called: unknown = Reflect.get(api, method);
   if (typeof called !== "function") throw new Error(`no method ${method}`);
-  return await (called as (...args: readonly unknown[]) => Promise<unknown>).apply(api, args);
+  return await (called as (...args: unknown[]) => Promise<unknown>).apply(api, [...args]);
 }

@@ -1,6 +1,5 @@
 /** Owns the two ways of making load: as fast as a number of connections can, and at a given rate whatever the answers. */
 
-import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer, Connection } from "./connection.ts";
 
@@ -10,25 +9,29 @@ export interface LoadResult {
   readonly latenciesMs: readonly number[];
 }
 
-/** Each connection sends its next request when it has its answer, for `durationMs`. */
-export async function closedLoop(
-  connections: readonly Connection[],
-  durationMs: number,
-  nextRequest: (connection: number) => string | Buffer,
-): Promise<LoadResult> {
+/** Sends one request and resolves when it has been answered well. */
+export type Sender = () => Promise<void>;
+
+/** Each sender sends its next request when it has its answer, for `durationMs`. */
+export async function closedLoop(senders: readonly Sender[], durationMs: number): Promise<LoadResult> {
   const latenciesMs: number[] = [];
   const begin = performance.now();
   const end = begin + durationMs;
-  const work = async (connection: Connection, index: number): Promise<void> => {
+  const work = async (send: Sender): Promise<void> => {
     for (let sentAt = performance.now(); sentAt < end;) {
-      assertSuccess(await connection.send(nextRequest(index)));
+      await send();
       const now = performance.now();
       latenciesMs.push(now - sentAt);
       sentAt = now;
     }
   };
-  await Promise.all(connections.map(work));
+  await Promise.all(senders.map(work));
   return { done: latenciesMs.length, elapsedMs: performance.now() - begin, latenciesMs };
+}
+
+/** A sender of one HTTP request, again and again. */
+export function httpSender(connection: Connection, request: string): Sender {
+  return async () => assertSuccess(await connection.send(request));
 }
 
 /**
@@ -46,14 +49,13 @@ export async function openLoop(
   const failures: unknown[] = [];
   const begin = performance.now();
   const total = Math.round((perSecond * durationMs) / 1000);
+  const serving: Promise<void>[] = [];
   let sent = 0;
-  let answered = 0;
 
   const serve = async (connection: Connection): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       assertSuccess(await connection.send(next.bytes));
       latenciesMs.push(performance.now() - next.at);
-      answered += 1;
     }
     idle.push(connection);
   };
@@ -63,14 +65,16 @@ export async function openLoop(
     for (; sent < due; sent += 1) {
       waiting.push({ bytes: request(), at: performance.now() });
       const connection = idle.pop();
-      if (connection !== undefined) void serve(connection).catch((error: unknown) => failures.push(error));
+      if (connection !== undefined) {
+        serving.push(serve(connection).catch((error: unknown) => void failures.push(error)));
+      }
     }
     if (failures.length > 0) throw failures[0];
     await sleep(Math.max(0, begin + (sent / perSecond) * 1000 - performance.now()));
   }
-  while (answered < total && failures.length === 0) await sleep(1);
+  await Promise.all(serving);
   if (failures.length > 0) throw failures[0];
-  return { done: answered, elapsedMs: performance.now() - begin, latenciesMs };
+  return { done: latenciesMs.length, elapsedMs: performance.now() - begin, latenciesMs };
 }
 
 /** A refusal would be counted as work otherwise. */

@@ -5,6 +5,7 @@ import path from "node:path";
 import { activate, AgentruxClient } from "../../scripts/lib/client.ts";
 import { Hub } from "../../scripts/lib/hub.ts";
 import { type AccountPaths, accountPaths } from "../../src/credentials/home.ts";
+import type { ServiceCredentials } from "../../src/service/types.ts";
 import { assertSuccess } from "./load.ts";
 import { Connection, requestBytes } from "./connection.ts";
 
@@ -57,6 +58,13 @@ export class Place {
     const script = await this.hub.createScript(`asker-${(this.#pairs += 1)}`, { write: topicId, read: topicId });
     const client = new AgentruxClient(await activate(this.hub.url, await this.hub.issueCode(script)));
     return await client.token();
+  }
+
+  /** Credentials of the pair's agent. */
+  async agentCredentials(pair: Pair): Promise<ServiceCredentials> {
+    const issued = await activate(this.hub.url, await this.hub.issueCode(pair.agentScriptId));
+    const { scriptId: clientId, clientSecret } = issued;
+    return { generation: "a", baseUrl: this.hub.url, clientId, clientSecret };
   }
 
   /** A home folder with an activation code of the pair's agent in it. */

@@ -48,7 +48,9 @@ export async function readReport(file: string): Promise<Report | undefined> {
   }
 }
 
-export async function writeReport(file: string, report: Report): Promise<void> {
+/** Writes `report` down; figures the file has and the report does not are kept. */
+export async function keepReport(file: string, newer: Report): Promise<void> {
+  const report = withNewer(await readReport(file), newer);
   await mkdir(path.dirname(file), { recursive: true });
   await writeFile(file, `${JSON.stringify(report, undefined, 2)}\n`);
 }
