@@ -14,7 +14,10 @@ export function redisCommand(...parts: readonly string[]): string {
 export class RedisConnection {
   readonly #socket: net.Socket;
   #received: Buffer = Buffer.alloc(0);
+  /** Answers still to come. */
   #missing = 0;
+  /** Elements of the present answer still to come. */
+  #elements = 1;
   #settle: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined;
 
   private constructor(socket: net.Socket) {
@@ -44,36 +47,24 @@ export class RedisConnection {
   }
 
   #onData(data: Buffer): void {
-    this.#received = this.#received.length === 0 ? data : Buffer.concat([this.#received, data]);
+    const bytes = this.#received.length === 0 ? data : Buffer.concat([this.#received, data]);
+    let at = 0;
     while (this.#missing > 0) {
-      if (this.#received[0] === "-".charCodeAt(0)) {
-        this.#settle?.reject(new Error(`Redis answered ${this.#received.toString("utf8", 0, 200)}`));
-        return;
-      }
-      const end = answerEnd(this.#received, 0);
-      if (end < 0) return;
-      this.#received = this.#received.subarray(end);
+      const lineEnd = bytes.indexOf("\r\n", at, "latin1");
+      if (lineEnd < 0) break;
+      const line = bytes.toString("latin1", at, lineEnd);
+      const size = line.startsWith("$") ? Math.max(0, Number(line.slice(1)) + CRLF_BYTES) : 0;
+      const end = lineEnd + CRLF_BYTES + size;
+      if (end > bytes.length) break;
+      at = end;
+      if (line.startsWith("-")) return this.#settle?.reject(new Error(`Redis answered ${line}`));
+      // An array stands for its elements: the answer is complete when nothing is left to read.
+      this.#elements += line.startsWith("*") ? Number(line.slice(1)) - 1 : -1;
+      if (this.#elements > 0) continue;
       this.#missing -= 1;
+      this.#elements = 1;
     }
-    this.#settle?.resolve();
+    this.#received = bytes.subarray(at);
+    if (this.#missing === 0) this.#settle?.resolve();
   }
-}
-
-/** One past the answer that begins at `start`; -1 when it is not all there. */
-function answerEnd(bytes: Buffer, start: number): number {
-  const lineEnd = bytes.indexOf("\r\n", start, "latin1");
-  if (lineEnd < 0) return -1;
-  const kind = String.fromCharCode(bytes[start] ?? 0);
-  let end = lineEnd + CRLF_BYTES;
-  if (kind !== "$" && kind !== "*") return end;
-  const size = Number(bytes.toString("latin1", start + 1, lineEnd));
-  if (kind === "$") {
-    end += size < 0 ? 0 : size + CRLF_BYTES;
-    return end <= bytes.length ? end : -1;
-  }
-  for (let i = 0; i < size; i += 1) {
-    end = answerEnd(bytes, end);
-    if (end < 0) return -1;
-  }
-  return end;
 }
