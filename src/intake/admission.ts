@@ -28,7 +28,28 @@ function rowOf(parsed: Taken, compose: Composer): AdmissionRow {
   };
 }
 
-export function preparePage(events: readonly TopicEvent[], options: ParseOptions, compose: Composer): PreparedPage {
+/** Events read in one go: more would hold up the gateway's other work. */
+const SLICE = 200;
+
+/** Reads a page slice by slice, letting other work run in between. */
+export async function preparePage(
+  events: readonly TopicEvent[],
+  options: ParseOptions,
+  compose: Composer,
+  letOthersRun: () => Promise<void>,
+): Promise<PreparedPage> {
+  const page: { rows: AdmissionRow[]; taken: Taken[]; dropped: ParsedEvent[] } = { rows: [], taken: [], dropped: [] };
+  for (let from = 0; from < events.length; from += SLICE) {
+    if (from > 0) await letOthersRun();
+    const slice = prepareSlice(events.slice(from, from + SLICE), options, compose);
+    page.rows.push(...slice.rows);
+    page.taken.push(...slice.taken);
+    page.dropped.push(...slice.dropped);
+  }
+  return page;
+}
+
+function prepareSlice(events: readonly TopicEvent[], options: ParseOptions, compose: Composer): PreparedPage {
   const parsed = events.map((event) => parseEvent(event, options));
   const leavesRow = (one: ParsedEvent): one is Taken =>
     one.kind === "command" || (one.kind === "rejected" && one.replyable);

@@ -166,7 +166,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   const admit: AdmitPage = async (page, signal) => {
     await room.wait(signal);
-    const prepared = preparePage(page.events, parse, composeReply);
+    const prepared = await preparePage(page.events, parse, composeReply, () => pause(clock, 0, signal));
     const at = clock.now();
     const { ids } = await plainJournal.admit(page.topicId, prepared.rows, at).catch((error: unknown) => {
       if (error instanceof AgentruxError) onTrouble(error);

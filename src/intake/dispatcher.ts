@@ -90,11 +90,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const lanes = createLanes(options.maxConcurrency);
   /** Aborts at the deadline of a stop: turns are broken off. */
   const stopping = new AbortController();
-  /** Aborts at the beginning of a stop: nobody is waited for any more. */
-  const leaving = new AbortController();
   /** Commands whose state on disk is `running`: taken up again only after the host was asked. */
   const begunOnDisk = new Set<number>();
-  /** Commands being handled, and the way to end a wait for the host because it has answered. */
+  /** Commands being handled, and the way to end a wait for the host: it has answered, or we stop. */
   const handled = new Map<number, AbortController>();
   const swallowed = new Map<number, number>();
   const work = new Set<Promise<void>>();
@@ -115,10 +113,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const gate = createHostGate(clock, random, pump);
 
   const handle = (entry: LaneEntry): void => {
-    const answered = new AbortController();
-    handled.set(entry.id, answered);
-    const signal = AbortSignal.any([answered.signal, leaving.signal]);
-    const task = (begunOnDisk.has(entry.id) ? recover(entry, signal) : attempt(entry, signal))
+    const waiting = new AbortController();
+    handled.set(entry.id, waiting);
+    const task = (begunOnDisk.has(entry.id) ? recover(entry, waiting.signal) : attempt(entry, waiting.signal))
       .catch((error: unknown) => setBack(entry, error))
       .finally(() => {
         handled.delete(entry.id);
@@ -320,10 +317,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         if (open === undefined) return "closed";
         const command = JSON.parse(open.body) as Command;
         if (!(await answer(open, command, { status: "completed", message: text }, media))) return "closed";
-        const handling = handled.get(open.id);
+        const waiting = handled.get(open.id);
         // A turn that is still running keeps its lane until it ends: the host would mix the next one into it.
-        if (handling === undefined) finish(open);
-        else handling.abort();
+        if (waiting === undefined) finish(open);
+        else waiting.abort();
         pump();
         return "accepted";
       } catch (error) {
@@ -335,7 +332,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       stopped = true;
       cancelWake();
       gate.stop();
-      leaving.abort();
+      for (const waiting of handled.values()) waiting.abort();
       const cancelAbort = clock.after(deadlineMs, () => stopping.abort());
       const settled = new AbortController();
       await Promise.race([Promise.all(work), pause(clock, deadlineMs + STOP_GRACE_MS, settled.signal)]);

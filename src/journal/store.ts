@@ -38,7 +38,7 @@ export interface StoreOptions {
 
 const PAGE_BYTES = 4096;
 const BUSY_TIMEOUT_MS = 5_000;
-/** The write-ahead log is cut back to this after a checkpoint. */
+/** The write-ahead log is copied into the file at this size: seldom, because that flushes the disk twice more. */
 const WAL_LIMIT_BYTES = 16 * 1024 * 1024;
 const MAX_BYTES = 1024 * 1024 * 1024;
 
@@ -78,6 +78,7 @@ export function openStore(options: StoreOptions): Store {
       PRAGMA auto_vacuum = INCREMENTAL;
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = FULL;
+      PRAGMA wal_autocheckpoint = ${WAL_LIMIT_BYTES / PAGE_BYTES};
       PRAGMA journal_size_limit = ${WAL_LIMIT_BYTES};
     `);
     if (options.asGuest) assertCurrent(db);

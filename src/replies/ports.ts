@@ -5,7 +5,7 @@ import { type Clock as ServiceClock, type Random, systemClock as serviceClock } 
 
 /** Delays are measured on the monotonic clock; the wall clock, which may jump, is only for what is written down. */
 export interface Clock extends ServiceClock {
-  /** Calls back once after `delayMs`. The result cancels. */
+  /** Calls back once after `delayMs`, never before the caller has returned. The result cancels. */
   after(delayMs: number, callback: () => void): () => void;
 }
 
@@ -17,10 +17,17 @@ export interface Log {
   error(line: string): void;
 }
 
+/** Longest delay a Node timer can hold; a longer one would fire at once. */
+const TIMER_MAX_MS = 2_147_483_647;
+
 export const systemClock: Clock = {
   ...serviceClock,
   after(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs);
+    if (delayMs <= 0) {
+      const turn = setImmediate(callback);
+      return () => clearImmediate(turn);
+    }
+    const timer = setTimeout(callback, Math.min(delayMs, TIMER_MAX_MS));
     return () => clearTimeout(timer);
   },
 };

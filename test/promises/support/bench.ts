@@ -161,7 +161,13 @@ export class Bench {
   }
 
   async admit(...events: readonly TopicEvent[]): Promise<void> {
-    await this.delivery.admit({ topicId: TOPIC, events, position: "p" }, new AbortController().signal);
+    let admitted = false;
+    const page = { topicId: TOPIC, events, position: "p" };
+    const mark = (): void => void (admitted = true);
+    const admitting = this.delivery.admit(page, new AbortController().signal);
+    void admitting.then(mark, mark);
+    await this.clock.until(() => admitted, 0);
+    await admitting;
     await this.clock.settle();
   }
 
