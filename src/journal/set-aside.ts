@@ -5,6 +5,7 @@
 
 import { existsSync, renameSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { encodeKeys } from "./seen.ts";
 
 const TABLES = ["sources", "seen", "commands", "replies", "dead_letters"] as const;
 
@@ -45,6 +46,23 @@ function copyRows(from: DatabaseSync, to: DatabaseSync, table: string, order: "A
 }
 
 /**
+ * Remembers the ids of the carried-over commands once more: damage inside a block of ids goes unnoticed, and a command
+ * that is open again must not be taken over a second time.
+ */
+function rememberCarriedOver(to: DatabaseSync, at: number): void {
+  const keysOf = new Map<string, string[]>();
+  const open = "SELECT s.account, c.command_id FROM commands c JOIN sources s ON s.id = c.source";
+  for (const row of to.prepare(open).iterate()) {
+    const account = String(row["account"]);
+    const keys = keysOf.get(account) ?? [];
+    keys.push(String(row["command_id"]));
+    keysOf.set(account, keys);
+  }
+  const insert = to.prepare("INSERT INTO seen (account, newest_at, keys) VALUES (?, ?, ?)");
+  for (const [account, keys] of keysOf) insert.run(account, at, encodeKeys(keys));
+}
+
+/**
  * Carries over what can be read, from both ends of each table towards the damage. Row numbers stay as they were, and
  * new ones begin far beyond any old one, so that a number held in memory never means another command.
  */
@@ -71,6 +89,7 @@ export function rescue(damagedPath: string, newPath: string, at: number): number
       DELETE FROM sqlite_sequence;
       INSERT INTO sqlite_sequence (name, seq) VALUES ('commands', ${at}), ('replies', ${at}), ('dead_letters', ${at});
     `);
+    rememberCarriedOver(to, at);
     return Number(to.prepare("SELECT count(*) AS n FROM commands").get()?.["n"]);
   } finally {
     to.close();
