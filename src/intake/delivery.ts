@@ -78,8 +78,8 @@ const MAX_OPEN = 10_000;
 const MAX_UNSENT = 1_000;
 const RETRY: BackoffLimits = { baseMs: 1_000, capMs: 60_000 };
 const LOAD_ROWS = 1_000;
-/** A stop leaves this share of its time to the replies of the last turns. */
-const TURNS_SHARE = 0.7;
+/** A stop keeps this much of its time, or a third of it, for the replies of the last turns. */
+const REPLIES_RESERVE_MS = 3_000;
 const STOP_GRACE_MS = 1_000;
 
 /**
@@ -219,7 +219,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const begin = clock.monotonic();
     room.close();
     operator.stop();
-    await dispatcher.stop(deadlineMs * TURNS_SHARE);
+    await dispatcher.stop(deadlineMs - Math.min(REPLIES_RESERVE_MS, deadlineMs / 3));
     await outbox.stop(Math.max(deadlineMs - (clock.monotonic() - begin), 0));
   };
 

@@ -12,6 +12,8 @@ import { replyIdOf } from "../../src/replies/reply-id.ts";
 import type { Command } from "../../src/replies/turn.ts";
 import type { TopicEvent } from "../../src/service/types.ts";
 
+/** FUZZ_RUNS=100000 for the long run. */
+const FUZZ_RUNS = Number(process.env["FUZZ_RUNS"] ?? 3_000);
 const TOPIC = "6f1c1f9e-0000-4000-8000-000000000001";
 
 function event(payload: unknown, extra: Partial<TopicEvent> = {}): TopicEvent {
@@ -236,7 +238,7 @@ describe("whatever is published", () => {
           expect(Number.isSafeInteger(command.hops)).toBe(true);
         },
       ),
-      { numRuns: 3_000 },
+      { numRuns: FUZZ_RUNS },
     );
   });
 });

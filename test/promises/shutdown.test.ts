@@ -46,6 +46,17 @@ describe("a stop", () => {
     expect(bench.answers).toEqual([]);
   });
 
+  it("leaves nearly all of its time to the turns", async () => {
+    const bench = await new Bench({ turnTimeoutMs: 120_000 }).start();
+    await bench.send("c1", "a");
+    const stopping = bench.delivery.stop(130_000);
+    await bench.clock.advance(119_000);
+    expect(bench.turn("a").signal.aborted).toBe(false);
+    await bench.turn("a").end(replied("a"));
+    await stopping;
+    expect(bench.answers).toEqual(["completed: a"]);
+  });
+
   it("does not wait for a turn that ignores it, nor for a disk or a service that never answers", async () => {
     const bench = await new Bench().start();
     await bench.send("c1", "ignores");
