@@ -31,6 +31,8 @@ export interface CommandInput {
   readonly message: string;
   readonly conversationKey?: string;
   readonly requestId?: string;
+  /** Agents the request has passed through. */
+  readonly hops?: number;
 }
 
 /** Exchanges a single-use activation code for credentials. */
@@ -98,6 +100,7 @@ export class AgentruxClient {
       request_id: requestId,
       message: command.message,
       ...(command.conversationKey === undefined ? {} : { conversation_key: command.conversationKey }),
+      ...(command.hops === undefined ? {} : { trace: { id: requestId, hops: command.hops } }),
     });
     return requestId;
   }

@@ -15,7 +15,7 @@ export function healthOf(intake: IntakeHealth, delivery: DeliveryHealth): Record
     ...(last.published === undefined ? {} : { lastPublishAt: last.published }),
     backlog: delivery.backlog,
     oldestAgeMs: delivery.oldestAgeMs,
-    running: delivery.running,
+    turnsRunning: delivery.running,
     waitingForHost: delivery.waitingForHost,
     unsentReplies: delivery.unsentReplies,
     deadLetters: delivery.deadLetters,

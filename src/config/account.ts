@@ -5,6 +5,14 @@ export interface ExecPolicy {
   readonly allowedCommands: readonly string[];
 }
 
+/** The host's budget for two agents that answer each other; what is absent takes the host's default. Times in seconds. */
+export interface BotLoopProtection {
+  readonly enabled?: boolean | undefined;
+  readonly maxEventsPerWindow?: number | undefined;
+  readonly windowSeconds?: number | undefined;
+  readonly cooldownSeconds?: number | undefined;
+}
+
 /** A resolved account. Times are milliseconds. */
 export interface AccountConfig {
   readonly accountId: string;
@@ -27,6 +35,7 @@ export interface AccountConfig {
   readonly startFrom: "latest" | "earliest";
   readonly excludeOwnEvents: boolean;
   readonly execPolicy: ExecPolicy;
+  readonly botLoopProtection: BotLoopProtection;
   /** What is wrong, one plain sentence a problem, each naming its key; empty when the account can start. */
   readonly problems: readonly string[];
 }

@@ -139,6 +139,7 @@ export function resolveAccountConfig(cfg: HostConfig, accountId: string | null |
     startFrom: reader.read("startFrom") ?? DEFAULTS.startFrom,
     excludeOwnEvents: reader.read("excludeOwnEvents") ?? DEFAULTS.excludeOwnEvents,
     execPolicy: { enabled: exec?.enabled ?? false, allowedCommands: exec?.allowedCommands ?? [] },
+    botLoopProtection: reader.read("botLoopProtection") ?? {},
     problems: reader.problems,
   };
 }

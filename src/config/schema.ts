@@ -34,6 +34,12 @@ export const accountKeys = {
   replyMaxAgeMs: integer(60_000, 30 * 86_400_000),
   startFrom: z.enum(["latest", "earliest"]),
   excludeOwnEvents: z.boolean(),
+  botLoopProtection: z.strictObject({
+    enabled: z.boolean().optional(),
+    maxEventsPerWindow: integer(1, 10_000).optional(),
+    windowSeconds: integer(1, 86_400).optional(),
+    cooldownSeconds: integer(1, 86_400).optional(),
+  }),
   execPolicy: z.strictObject({
     enabled: z.boolean().optional(),
     allowedCommands: z.array(z.string().max(500)).max(200).optional(),

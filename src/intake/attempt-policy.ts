@@ -54,6 +54,8 @@ export function judgeAttempt(result: TurnResult, tries: number, limits: AttemptL
       return { kind: "answer", ending: timeoutEnding(limits.timeoutMs), death: `no answer in ${limits.timeoutMs} ms` };
     case "failed":
       return afterFailure(result.reason, tries, limits);
+    case "refused":
+      return { kind: "answer", ending: rejectedEnding(result.reason) };
     case "deferred":
     case "swallowed":
       return { kind: "wait-for-host", since: result.kind };
@@ -62,14 +64,15 @@ export function judgeAttempt(result: TurnResult, tries: number, limits: AttemptL
   }
 }
 
-const REJECTIONS: Readonly<Record<RejectedReason, string>> = {
+const REJECTIONS: Readonly<Record<RejectedReason | "loop_budget", string>> = {
   too_large: "The message is too large.",
   bad_field: "The message, request id or conversation key is not a text of acceptable length.",
+  loop_budget: "Two agents have passed requests to and fro too often; try again later.",
   too_many_hops: "This request has passed through too many agents.",
 };
 
 /** The answer to a command that is refused without a turn. */
-export function rejectedEnding(reason: RejectedReason): Ending {
+export function rejectedEnding(reason: keyof typeof REJECTIONS): Ending {
   const message = REJECTIONS[reason];
   return { status: "rejected", message, error: { code: reason, message } };
 }

@@ -42,6 +42,7 @@ describe("resolveAccountConfig", () => {
       startFrom: "latest",
       excludeOwnEvents: true,
       execPolicy: { enabled: false, allowedCommands: [] },
+      botLoopProtection: {},
       problems: [],
     });
   });

@@ -144,6 +144,18 @@ describe("commands and replies", () => {
     });
   });
 
+  it("lets two agents pass requests to and fro only so often, and does not mind a busy program", async () => {
+    const burst = (hops: number) =>
+      Promise.all(
+        Array.from({ length: 24 }, () => topics.publish({ message: "ping", conversationKey: `loop${hops}`, hops })),
+      );
+    const [programs, agents] = await Promise.all([burst(0), burst(1)]);
+    const statusOf = async (ids: readonly string[]) =>
+      (await Promise.all(ids.map((id) => topics.reply(id)))).map((reply) => reply.status);
+    expect(new Set(await statusOf(programs))).toEqual(new Set(["completed"]));
+    expect(new Set(await statusOf(agents))).toEqual(new Set(["completed", "rejected"]));
+  });
+
   it("does not let a topic run commands of the shell", async () => {
     const file = path.join(dir, "made-by-exec");
     const reply = await topics.ask({ message: `TOOL:exec:${JSON.stringify({ command: `touch ${file}` })}` });
