@@ -13,3 +13,9 @@ export function median(samples: readonly number[]): number {
 export function p50p99(samplesMs: readonly number[]): { readonly p50Ms: number; readonly p99Ms: number } {
   return { p50Ms: percentile(samplesMs, 0.5), p99Ms: percentile(samplesMs, 0.99) };
 }
+
+/** How much the last third of a row of readings lies above the third before it: near zero when it has levelled off. */
+export function drift(readings: readonly number[]): number {
+  const third = Math.floor(readings.length / 3);
+  return median(readings.slice(readings.length - third)) - median(readings.slice(third, 2 * third));
+}
