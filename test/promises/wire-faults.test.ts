@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it, vi } from "vitest";
 import { grant, revokeGrant } from "../../hub/src/admin/operations.ts";
 import type { AccountState } from "../../src/account/state.ts";
-import { echo, Place } from "../account/support.ts";
+import { echo, Place, type Turn } from "../account/support.ts";
 import { AccountChild } from "../support/account-process.ts";
 import { type Asked, violations, wholeTopic } from "../support/checker.ts";
 import { type Fault, httpAnswer, Proxy } from "../support/proxy.ts";
@@ -187,7 +187,7 @@ describe.concurrent("storms", () => {
     }));
 
   it("429 on every publish: one answer quiets all conversations", () =>
-    withFlow({ generation: "b" }, async (flow) => {
+    withFlow({ generation: "b", conversations: 12 }, async (flow) => {
       const rule = flow.proxy.harm(flow.publishes, instead(no(429, "RATE_LIMITED", { "retry-after": "1" })));
       await flow.ask(12);
       await flow.bitten(rule, 8);
@@ -196,6 +196,32 @@ describe.concurrent("storms", () => {
       expect(busiestSecond(rule)).toBeLessThanOrEqual(4);
       expect(await outcome(flow)).toEqual(KEPT);
     }));
+
+  it("503 on every token call: all who need a token wait together", async () => {
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const turn: Turn = async (request, signal) => {
+      await held;
+      return await echo(request, signal);
+    };
+    await withFlow({ rate: 2, turn, conversations: 6 }, async (flow) => {
+      await flow.ask(6);
+      await until("every turn runs", () => flow.running.turns.length === 6);
+      const rule = flow.proxy.harm(flow.tokens, instead(no(503, "INTERNAL")));
+      flow.proxy.harm(flow.pulls, instead(no(401, "UNAUTHORIZED")), 1);
+      flow.proxy.freeze(flow.streams);
+      await flow.ask(6);
+      await flow.bitten(rule, 1);
+      release();
+      await flow.pass(8_000);
+      rule.lift();
+      expect(rule.hits.length).toBeLessThanOrEqual(10);
+      expect(await flow.troubled("recovering")).toContain("HTTP 503");
+      expect(await outcome(flow)).toEqual(KEPT);
+    });
+  });
 
   it("503 everywhere", () =>
     withFlow({ rate: 2 }, async (flow) => {

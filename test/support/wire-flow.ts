@@ -20,6 +20,8 @@ export interface FlowOptions {
   /** How much faster than the machine's the account's clock runs. */
   readonly rate?: number;
   readonly turn?: Turn;
+  /** How many conversations the commands belong to. */
+  readonly conversations?: number;
   readonly settings?: object;
   readonly service?: ServiceClientOptions;
 }
@@ -38,12 +40,23 @@ export async function until(what: string, check: () => boolean | Promise<boolean
   throw new Error(`waited in vain: ${what}`);
 }
 
+export interface AskOptions {
+  /** The terminal status to expect. */
+  readonly status?: string | undefined;
+  readonly conversations?: number | undefined;
+}
+
 /** Publishes `count` commands in a few conversations, straight at the hub, and notes them in `asked`. */
-export async function ask(place: Place, asked: Asked[], count: number, status = "completed"): Promise<void> {
+export async function ask(
+  place: Place,
+  asked: Asked[],
+  count: number,
+  { status = "completed", conversations = CONVERSATIONS }: AskOptions = {},
+): Promise<void> {
   for (let sent = 0; sent < count; sent += 1) {
     const number = asked.length;
     const requestId = `r${number}`;
-    const conversation = `c${number % CONVERSATIONS}`;
+    const conversation = `c${number % conversations}`;
     const message = `${number}: 日本語のメッセージ 🙂`;
     asked.push({ requestId, conversation, message, status });
     await place.publish({ request_id: requestId, conversation_key: conversation, message });
@@ -124,7 +137,7 @@ export class Flow {
 
   /** Publishes `count` commands in a few conversations, straight at the hub. */
   ask(count: number, status?: string): Promise<void> {
-    return ask(this.place, this.asked, count, status);
+    return ask(this.place, this.asked, count, { status, conversations: this.#options.conversations });
   }
 
   /** Waits until a rule was applied to so many requests. */
