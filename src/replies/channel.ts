@@ -1,7 +1,7 @@
 /** The outbox's way to the result topic, over the service client. */
 
 import { isAgentruxError } from "../errors.ts";
-import type { ServiceClient } from "../service/types.ts";
+import type { Cursor, EventPage, ServiceClient, TopicEvent } from "../service/types.ts";
 import type { OutgoingEvent } from "./compose.ts";
 
 export interface ReplyChannel {
@@ -12,20 +12,59 @@ export interface ReplyChannel {
   /**
    * Whether a reply is on the result topic already. `unknown`: the topic cannot be read, or too much has been
    * published since to tell.
+   *
+   * @param ageMs How long ago the reply was written down.
    */
-  find(replyId: string, sinceWallTime: number, signal: AbortSignal): Promise<"found" | "absent" | "unknown">;
+  find(replyId: string, ageMs: number, signal: AbortSignal): Promise<"found" | "absent" | "unknown">;
 }
 
-/** How many of the newest events are looked through. */
-const LOOK_BACK_EVENTS = 100;
-/** Clocks of server and plugin may differ by this. */
+/** The most a server of generation A gives in one page. */
+const PAGE_EVENTS = 100;
+/** How far back is looked: a busy topic takes that many events while a reply waits to be sent again. */
+const LOOK_BACK_PAGES = 50;
+/** By so much the age of a reply may be told wrong, because a clock was set in the meantime. */
 const CLOCK_SLACK_MS = 120_000;
 
 function replyIdIn(payload: unknown): unknown {
   return typeof payload === "object" && payload !== null && "reply_id" in payload ? payload.reply_id : undefined;
 }
 
+const timeOf = (event: TopicEvent | undefined): number => Date.parse(event?.storedAt ?? "");
+
+function isAmong(page: EventPage, replyId: string): boolean {
+  return page.events.some((event) => replyIdIn(event.payload) === replyId);
+}
+
 export function createReplyChannel(client: ServiceClient, resultTopicId: string): ReplyChannel {
+  const pullBack = (after: Cursor | undefined, signal: AbortSignal): Promise<EventPage> =>
+    client.pull({
+      topicId: resultTopicId,
+      limit: PAGE_EVENTS,
+      order: "desc",
+      ...(after === undefined ? {} : { after }),
+      signal,
+    });
+
+  /** Reads back, page by page, to events older than the reply can be. */
+  const lookBack = async (
+    replyId: string,
+    ageMs: number,
+    signal: AbortSignal,
+  ): Promise<"found" | "absent" | "unknown"> => {
+    let page = await pullBack(undefined, signal);
+    if (page.events.length + page.malformed < PAGE_EVENTS) return isAmong(page, replyId) ? "found" : "absent";
+    // Counted from the newest event, and so by the server's clock alone.
+    const writtenAt = timeOf(page.events[0]) - Math.max(ageMs, 0) - CLOCK_SLACK_MS;
+    for (let pages = 1; ; pages += 1) {
+      if (isAmong(page, replyId)) return "found";
+      const oldest = page.events.at(-1);
+      if (oldest === undefined) return page.malformed === 0 ? "absent" : "unknown";
+      if (timeOf(oldest) < writtenAt) return "absent";
+      if (pages === LOOK_BACK_PAGES) return "unknown";
+      page = await pullBack(oldest.cursor, signal);
+    }
+  };
+
   return {
     get recognisesRepeats() {
       return client.generation === "b";
@@ -40,14 +79,9 @@ export function createReplyChannel(client: ServiceClient, resultTopicId: string)
         signal,
       });
     },
-    async find(replyId, sinceWallTime, signal) {
+    async find(replyId, ageMs, signal) {
       try {
-        const page = await client.pull({ topicId: resultTopicId, limit: LOOK_BACK_EVENTS, order: "desc", signal });
-        if (page.events.some((event) => replyIdIn(event.payload) === replyId)) return "found";
-        const full = page.events.length + page.malformed >= LOOK_BACK_EVENTS;
-        const oldest = Math.min(...page.events.map((event) => Date.parse(event.storedAt ?? "")));
-        const reachesBack = !full || oldest < sinceWallTime - CLOCK_SLACK_MS;
-        return reachesBack ? "absent" : "unknown";
+        return await lookBack(replyId, ageMs, signal);
       } catch (error) {
         // A script may well be allowed to write results and not to read them.
         if (isAgentruxError(error, "forbidden") || isAgentruxError(error, "not_found")) return "unknown";

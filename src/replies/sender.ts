@@ -92,7 +92,7 @@ export function createSender(options: SenderOptions): (reply: UnsentReply, signa
     if (reply.state !== "sending") return "absent";
     if (channel.recognisesRepeats) return "unknown";
     const found = await withLimit(clock, SEND_LIMIT_MS, signal, (limited) =>
-      channel.find(reply.replyId, reply.createdAt, limited),
+      channel.find(reply.replyId, clock.now() - reply.createdAt, limited),
     );
     if (found === "unknown") {
       log.warn(`[agentrux] Cannot tell whether reply ${reply.replyId} is published; sending it again.`);

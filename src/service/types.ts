@@ -34,7 +34,10 @@ export interface TopicEvent {
 export interface EventPage {
   /** In order of the topic, oldest first (newest first when `order` was `desc`). */
   readonly events: readonly TopicEvent[];
-  /** The position after the page, also when it is empty (generation B2's frontier); absent where the server gives none. */
+  /**
+   * The position after the page, also when it is empty (generation B2's frontier); absent where the server gives none,
+   * and on a page that was read back from a position.
+   */
   readonly next?: Cursor;
   /** Items of the page that could not be read as events: their position, never their text. Skipped, counted and logged. */
   readonly malformed: number;
@@ -42,7 +45,7 @@ export interface EventPage {
 
 export interface PullRequest {
   readonly topicId: string;
-  /** Absent together with `order: "desc"`: the newest events. */
+  /** Exclusive. With `order: "desc"` the events before it are read; absent there: the newest events. */
   readonly after?: Cursor;
   readonly limit: number;
   readonly order?: "asc" | "desc";

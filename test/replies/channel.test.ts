@@ -11,7 +11,7 @@ import type {
 } from "../../src/service/types.ts";
 
 const signal = new AbortController().signal;
-const SINCE = Date.parse("2026-06-01T00:00:00Z");
+const AGE_MS = 86_400_000;
 
 function clientWith(
   pull: (request: PullRequest) => Promise<EventPage>,
@@ -48,9 +48,6 @@ const event = (replyId: unknown, storedAt: string): TopicEvent => ({
 });
 
 const page = (events: readonly TopicEvent[]): Promise<EventPage> => Promise.resolve({ events, malformed: 0 });
-const filled = (storedAt: string): readonly TopicEvent[] =>
-  Array.from({ length: 100 }, () => event(undefined, storedAt));
-
 describe("the way to the result topic", () => {
   it("publishes under the reply's id", async () => {
     const client = clientWith(() => page([]));
@@ -91,17 +88,60 @@ describe("the way to the result topic", () => {
     ],
     ["absent when the topic is short", [event("idk_0", "2026-06-02T00:00:00Z")], "absent"],
     ["absent when the topic is empty", [], "absent"],
-    ["absent when the page reaches back far enough", filled("2026-05-01T00:00:00Z"), "absent"],
-    ["unknown when too much has happened since", filled("2026-06-02T00:00:00Z"), "unknown"],
-    ["unknown when times are missing", filled(""), "unknown"],
   ] as const)("finds a reply: %s", async (_name, events, expected) => {
     const requests: PullRequest[] = [];
     const client = clientWith((request) => {
       requests.push(request);
       return page(events);
     });
-    expect(await createReplyChannel(client, "res").find("idk_1", SINCE, signal)).toBe(expected);
+    expect(await createReplyChannel(client, "res").find("idk_1", AGE_MS, signal)).toBe(expected);
     expect(requests).toMatchObject([{ topicId: "res", order: "desc" }]);
+  });
+
+  /** A topic of `length` events, the newest stored at `end` and each older one `stepMs` before. */
+  function longTopic(length: number, stepMs: number, reply?: number) {
+    const end = Date.parse("2026-06-02T00:00:00Z");
+    const requests: PullRequest[] = [];
+    const client = clientWith((request) => {
+      requests.push(request);
+      const from = request.after === undefined ? 0 : length - Number(request.after) + 1;
+      const indexes = Array.from({ length: Math.max(0, Math.min(100, length - from)) }, (_, index) => from + index);
+      return page(
+        indexes.map((index) => ({
+          ...event(index === reply ? "idk_1" : undefined, new Date(end - index * stepMs).toISOString()),
+          cursor: String(length - index),
+        })),
+      );
+    });
+    return { requests, find: (ageMs: number) => createReplyChannel(client, "res").find("idk_1", ageMs, signal) };
+  }
+
+  it("finds a reply that much has been published after", async () => {
+    const { find, requests } = longTopic(1_000, 10, 431);
+    expect(await find(10_000)).toBe("found");
+    expect(requests.map(({ after }) => after)).toEqual([undefined, "901", "801", "701", "601"]);
+  });
+
+  it("looks back as far as the reply can be, and no further", async () => {
+    const { find, requests } = longTopic(1_000, 10_000);
+    expect(await find(1_000_000)).toBe("absent");
+    // 1,000 s and the slack are 112 events.
+    expect(requests).toHaveLength(2);
+  });
+
+  it("reaches the beginning of the topic, however old the reply is said to be", async () => {
+    const { find, requests } = longTopic(250, 10);
+    expect(await find(AGE_MS)).toBe("absent");
+    expect(requests).toHaveLength(4);
+    expect(await find(-AGE_MS)).toBe("absent");
+  });
+
+  it("cannot tell when there is no end to what was published since, or no times", async () => {
+    const { find, requests } = longTopic(100_000, 1);
+    expect(await find(AGE_MS)).toBe("unknown");
+    expect(requests).toHaveLength(50);
+    const timeless = clientWith(() => page(Array.from({ length: 100 }, () => event(undefined, ""))));
+    expect(await createReplyChannel(timeless, "res").find("idk_1", 0, signal)).toBe("unknown");
   });
 
   it("cannot tell when it may not read, and fails when the network does", async () => {
@@ -109,8 +149,8 @@ describe("the way to the result topic", () => {
       clientWith(() =>
         Promise.reject(new AgentruxError(code, code, { kind: code === "network" ? "unknown" : "refused" })),
       );
-    expect(await createReplyChannel(failing("forbidden"), "res").find("idk_1", SINCE, signal)).toBe("unknown");
-    await expect(createReplyChannel(failing("network"), "res").find("idk_1", SINCE, signal)).rejects.toMatchObject({
+    expect(await createReplyChannel(failing("forbidden"), "res").find("idk_1", AGE_MS, signal)).toBe("unknown");
+    await expect(createReplyChannel(failing("network"), "res").find("idk_1", AGE_MS, signal)).rejects.toMatchObject({
       code: "network",
     });
   });

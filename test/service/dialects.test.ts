@@ -81,6 +81,16 @@ describe("generation A", () => {
     expect(newest.next).toBe("3");
   });
 
+  test("reads back from a position by asking for what stands as many numbers before it", () => {
+    const back = pulling({ order: "desc", after: "130", limit: 100 });
+    expect(dialectA.pull(back).path).toBe(`/topics/${UUID}/events?limit=100&after_sequence_no=29`);
+    const page = dialectA.readPage({ items: [eventA(29), eventA(30), eventA(129), eventA(130), eventA(131)] }, back);
+    expect(page.events.map((event) => event.sequence)).toEqual([129, 30]);
+    expect(page).not.toHaveProperty("next");
+    const first = dialectA.pull(pulling({ order: "desc", after: "40", limit: 100 }));
+    expect(first.path).toBe(`/topics/${UUID}/events?limit=100&after_sequence_no=0`);
+  });
+
   test("an empty page has no position of its own", () => {
     expect(dialectA.readPage({ items: [] }, pulling({ after: "9" }))).toEqual({ events: [], malformed: 0 });
   });

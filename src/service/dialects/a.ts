@@ -42,11 +42,12 @@ export const dialectA: Dialect = {
     return { eventId: body.event_id, ...present({ sequence: body.sequence_no }) };
   },
 
-  // Without a cursor the service answers with the newest events, newest first.
+  // Without a cursor the service answers with the newest events, newest first. It has no way back from there: what lies
+  // before a position is read forward from as many numbers earlier, so a page is short where numbers are missing.
   pull: (request) => ({
     path: withQuery(`${topicPath(request.topicId)}/events`, {
       limit: String(request.limit),
-      after_sequence_no: isNewestFirst(request) ? undefined : sequenceOf(request.after),
+      after_sequence_no: isNewestFirst(request) ? undefined : String(windowOf(request).after),
       type: request.type,
     }),
   }),
@@ -114,19 +115,29 @@ function sequenceOf(cursor: string | undefined): string {
   throw new AgentruxError("invalid", "A read position of this service is a sequence number, and this one is none");
 }
 
+/** The numbers a page may hold, both ends exclusive. */
+function windowOf(request: PullRequest): { readonly after: number; readonly before: number } {
+  if (isNewestFirst(request)) return { after: 0, before: Number.POSITIVE_INFINITY };
+  const position = Number(sequenceOf(request.after));
+  if (request.order !== "desc") return { after: position, before: Number.POSITIVE_INFINITY };
+  return { after: Math.max(0, position - 1 - request.limit), before: position };
+}
+
 function readPage(items: readonly unknown[], request: PullRequest): EventPage {
   const topicId = bareTopicId(request.topicId);
-  const after = isNewestFirst(request) ? 0 : Number(sequenceOf(request.after));
+  const { after, before } = windowOf(request);
   const events: (TopicEvent & { readonly sequence: number })[] = [];
   let malformed = 0;
   for (const item of items) {
     const parsed = eventASchema.safeParse(item);
     if (!parsed.success || !Number.isSafeInteger(parsed.data.sequence_no)) malformed += 1;
     // A service that repeats what was asked to be left out must not keep a drain going for ever.
-    else if (parsed.data.sequence_no > after) events.push(toEvent(parsed.data, topicId));
+    else if (parsed.data.sequence_no > after && parsed.data.sequence_no < before)
+      events.push(toEvent(parsed.data, topicId));
   }
   const direction = request.order === "desc" ? -1 : 1;
   events.sort((one, other) => direction * (one.sequence - other.sequence));
+  if (before !== Number.POSITIVE_INFINITY) return { events, malformed };
   const next = positionAfter(items, after, isNewestFirst(request));
   return { events, malformed, ...(next > after ? { next: String(next) } : {}) };
 }
