@@ -285,6 +285,26 @@ describe.concurrent.each([
   });
 });
 
+describe.concurrent("a reply that is stored unknown to us, with many after it", () => {
+  it.each([
+    ["by a right clock", 0],
+    ["by a clock a day ahead", DAY_MS],
+    ["by a clock a day behind", -DAY_MS],
+  ])("is found, %s", (_name, offMs) =>
+    withFlow({ rate: BRISK, conversations: 8 }, async (flow) => {
+      flow.clock.wallOffsetMs = offMs;
+      const lost = flow.proxy.harm(flow.publishes, { kind: "reset", afterBytes: 5 }, 1);
+      const hidden = flow.proxy.harm(flow.lookUps, { kind: "refuse" });
+      await flow.ask(1);
+      await flow.bitten(lost, 1);
+      await flow.askOthers(230);
+      await until("many others are answered", async () => (await flow.replies()).length > 230);
+      hidden.lift();
+      expect(await outcome(flow)).toEqual(KEPT);
+    }),
+  );
+});
+
 describe.concurrent.each(SERVERS)("publishing replies, %s", (_server, server) => {
   const faults: readonly (readonly [string, Fault, number])[] = [
     ["a connection reset before the request arrives", { kind: "refuse" }, BRISK],

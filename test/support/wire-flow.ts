@@ -7,7 +7,7 @@ import { mkdir } from "node:fs/promises";
 import { grant } from "../../hub/src/admin/operations.ts";
 import { echo, Place, type Running, type Turn } from "../account/support.ts";
 import type { ServiceClientOptions } from "../../src/service/client.ts";
-import { type Asked, terminalReplies, violations, wholeTopic } from "./checker.ts";
+import { type Asked, type ResultEvent, terminalReplies, violations, wholeTopic } from "./checker.ts";
 import { type Match, Proxy, type Rule } from "./proxy.ts";
 import { RatedClock } from "./rated-clock.ts";
 
@@ -140,6 +140,22 @@ export class Flow {
     return ask(this.place, this.asked, count, { status, conversations: this.#options.conversations });
   }
 
+  /** Publishes commands in conversations of their own. */
+  async askOthers(count: number): Promise<void> {
+    for (let sent = 0; sent < count; sent += 1) {
+      const number = this.asked.length;
+      const requestId = `r${number}`;
+      const conversation = `other${number % CONVERSATIONS}`;
+      this.asked.push({ requestId, conversation, message: requestId, status: "completed" });
+      await this.place.publish({ request_id: requestId, conversation_key: conversation, message: requestId });
+    }
+  }
+
+  /** The whole result topic. */
+  replies(): Promise<readonly ResultEvent[]> {
+    return wholeTopic(this.place.client, this.place.keys.resultTopicId);
+  }
+
   /** Waits until a rule was applied to so many requests. */
   async bitten(rule: Rule, times: number): Promise<void> {
     await until(`the fault meets ${times} requests, met ${rule.hits.length}`, () => rule.hits.length >= times);
@@ -169,7 +185,7 @@ export class Flow {
 
   /** What is wrong in the end: on the result topic, and with the turns that were run. Empty when nothing is. */
   async verdict(): Promise<readonly string[]> {
-    const results = await wholeTopic(this.place.client, this.place.keys.resultTopicId);
+    const results = await this.replies();
     const turns = this.#runs.flatMap((run) => run.turns.map(({ command }) => command.requestId));
     const again = turns.filter((requestId, index) => turns.indexOf(requestId) < index);
     return [...violations(this.asked, results), ...again.map((requestId) => `${requestId} was run again`)];
