@@ -167,6 +167,7 @@ function deliveryOver(options: SessionOptions, client: ServiceClient, journal: J
     turnTimeoutMs: config.subagentTimeoutMs,
     maxAttempts,
     replyMaxAgeMs,
+    generation: credentials.generation,
     parse: config.excludeOwnEvents && own !== undefined ? { ownScriptId: own } : {},
     clock: timeOf(options).clock,
   });
@@ -186,6 +187,7 @@ function intakeOver(
     client,
     waterline,
     admit: delivery.admit,
+    recall: (topicId) => delivery.recall(topicId),
     startFrom: config.startFrom,
     excludeSelf: config.excludeOwnEvents,
     pollIntervalMs: config.pollIntervalMs,

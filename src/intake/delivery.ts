@@ -16,6 +16,7 @@ import { type Clock, type Log, pause, type Random, systemClock } from "../replie
 import { steadyJournal } from "../replies/steady-journal.ts";
 import type { TurnRunner } from "../replies/turn.ts";
 import type { BackoffLimits } from "../service/backoff.ts";
+import type { Cursor, Generation } from "../service/types.ts";
 import { preparePage } from "./admission.ts";
 import type { ParseOptions } from "./command.ts";
 import { type Attach, createDispatcher, type HostReplyFate } from "./dispatcher.ts";
@@ -41,6 +42,8 @@ export interface DeliveryOptions {
   readonly maxUnsent?: number;
   readonly retry?: BackoffLimits;
   readonly replyMaxAgeMs?: number;
+  /** Whose read positions the pages carry: they mean nothing to the other generation. */
+  readonly generation?: Generation;
   readonly clock?: Clock;
   readonly random?: Random;
 }
@@ -64,6 +67,8 @@ export interface DeliveryHealth {
 
 export interface Delivery {
   readonly admit: AdmitPage;
+  /** Where the last page taken over ended; undefined where none was, or in the other generation. */
+  recall(topicId: string): Promise<Cursor | undefined>;
   /** What the host says by itself at an attempt's address. Never rejects; resolves when it is on disk, or dropped. */
   acceptHostReply(address: string, text: string, media: readonly string[]): Promise<HostReplyFate>;
   /** Takes up what the journal holds. To be awaited before anything else. */
@@ -168,10 +173,12 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     await room.wait(signal);
     const prepared = await preparePage(page.events, parse, composeReply, () => pause(clock, 0, signal));
     const at = clock.now();
-    const { ids } = await plainJournal.admit(page.topicId, prepared.rows, at).catch((error: unknown) => {
-      if (error instanceof AgentruxError) onTrouble(error);
-      throw error;
-    });
+    const { ids } = await plainJournal
+      .admit(page.topicId, prepared.rows, at, `${options.generation ?? ""}:${page.position}`)
+      .catch((error: unknown) => {
+        if (error instanceof AgentruxError) onTrouble(error);
+        throw error;
+      });
     onTrouble(undefined);
     stats.last.admitted = at;
     stats.counts.events += page.events.length;
@@ -225,6 +232,11 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   return {
     admit,
+    async recall(topicId) {
+      const position = await journal.lastPosition(topicId);
+      const own = `${options.generation ?? ""}:`;
+      return position?.startsWith(own) ? position.slice(own.length) : undefined;
+    },
     acceptHostReply: (address, text, media) => dispatcher.acceptHostReply(address, text, media),
     async start() {
       stats.deadLetters = (await journal.numbers()).deadLetters;

@@ -100,13 +100,14 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   let cancelWake = (): void => {};
 
   const pump = (): void => {
+    // One moment for both questions: a lane that becomes ready between them would be neither started nor waited for.
+    const now = clock.monotonic();
     while (options.mayStart() && gate.allows(lanes.running)) {
-      const entry = stopped ? undefined : lanes.next(clock.monotonic());
+      const entry = stopped ? undefined : lanes.next(now);
       if (entry === undefined) break;
       handle(entry);
     }
     cancelWake();
-    const now = clock.monotonic();
     const wakeAt = lanes.nextWake(now);
     if (wakeAt !== undefined && !stopped) cancelWake = clock.after(wakeAt - now, pump);
   };

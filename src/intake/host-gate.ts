@@ -27,7 +27,8 @@ export interface HostGate {
 /** @param onOpen Called whenever more may start than before. */
 export function createHostGate(clock: Clock, random: Random, onOpen: () => void): HostGate {
   let refusals = 0;
-  let closedUntil = 0;
+  /** Ended by its timer and not by looking at the clock: a timer that rings a moment early would open nothing. */
+  let closed = false;
   let cancelReopen = (): void => {};
   let stopped = false;
   const trials = new Set<() => void>();
@@ -35,6 +36,7 @@ export function createHostGate(clock: Clock, random: Random, onOpen: () => void)
   const taken = (): void => {
     if (refusals === 0) return;
     refusals = 0;
+    closed = false;
     cancelReopen();
     onOpen();
   };
@@ -42,16 +44,20 @@ export function createHostGate(clock: Clock, random: Random, onOpen: () => void)
   const refused = (): void => {
     const delayMs = SHORTEST_MS + fullJitter(refusals, BACKOFF, random);
     refusals += 1;
-    closedUntil = clock.monotonic() + delayMs;
+    closed = true;
     cancelReopen();
-    if (!stopped) cancelReopen = clock.after(delayMs, onOpen);
+    if (stopped) return;
+    cancelReopen = clock.after(delayMs, () => {
+      closed = false;
+      onOpen();
+    });
   };
 
   return {
     get refusals() {
       return refusals;
     },
-    allows: (running) => refusals === 0 || (running === 0 && clock.monotonic() >= closedUntil),
+    allows: (running) => refusals === 0 || (running === 0 && !closed),
     begin() {
       const cancel = clock.after(ACCEPTED_AFTER_MS, () => {
         trials.delete(cancel);

@@ -42,11 +42,12 @@ export function commandOperations(
   seen: SeenIds,
 ): Pick<
   JournalOperations,
-  "admit" | "openCommands" | "openCommand" | "findOpen" | "begin" | "putBack" | "reply" | "numbers"
+  "admit" | "lastPosition" | "openCommands" | "openCommand" | "findOpen" | "begin" | "putBack" | "reply" | "numbers"
 > {
   const writeReplies = replyWriter(db);
   const addSource = db.prepare("INSERT INTO sources (account, topic) VALUES (?, ?) ON CONFLICT DO NOTHING");
-  const getSource = db.prepare("SELECT id FROM sources WHERE account = ? AND topic = ?");
+  const getSource = db.prepare("SELECT id, position FROM sources WHERE account = ? AND topic = ?");
+  const setPosition = db.prepare("UPDATE sources SET position = ? WHERE id = ?");
   const addCommand = db.prepare(
     "INSERT INTO commands (source, command_id, producer, lane, state, received_at, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
   );
@@ -89,12 +90,17 @@ export function commandOperations(
   };
 
   return {
-    admit(topicId, rows, at) {
+    admit(topicId, rows, at, position) {
       addSource.run(account, topicId);
       const source = Number(getSource.get(account, topicId)?.["id"]);
       const ids = rows.map((row) => admitOne(source, row, at));
       seen.write(at);
+      if (position !== undefined) setPosition.run(position, source);
       return { ids };
+    },
+    lastPosition(topicId) {
+      const position = getSource.get(account, topicId)?.["position"];
+      return typeof position === "string" ? position : undefined;
     },
     openCommands: (after, limit) => listOpen.all(after, account, limit).map(toOpenCommand),
     openCommand: (id) => withBody(getOpen.get(id)),

@@ -5,6 +5,7 @@ import type { Journal, JournalOperations } from "./types.ts";
 /** Every operation, so that the compiler notices one that is missing here. */
 const OPERATIONS: { readonly [K in keyof JournalOperations]: true } = {
   admit: true,
+  lastPosition: true,
   openCommands: true,
   openCommand: true,
   findOpen: true,

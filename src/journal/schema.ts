@@ -83,6 +83,10 @@ const MIGRATIONS: readonly string[] = [
     outcome TEXT
   ) STRICT;
   `,
+  `
+  -- Where the last page taken over ended, for when waterline.json cannot be read.
+  ALTER TABLE sources ADD COLUMN position TEXT;
+  `,
 ];
 
 /** The newest shape this release knows. */

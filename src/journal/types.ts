@@ -132,8 +132,13 @@ export interface JournalNumbers {
 
 /** Every operation of the journal, for one account. Each is atomic. */
 export interface JournalOperations {
-  /** Takes over events; one that is already known is left alone and told so. */
-  admit(topicId: string, rows: readonly AdmissionRow[], at: number): Admission;
+  /**
+   * Takes over events; one that is already known is left alone and told so. `position` is where the page ended, in the
+   * caller's own words, and is remembered with it.
+   */
+  admit(topicId: string, rows: readonly AdmissionRow[], at: number, position?: string): Admission;
+  /** The position that came with the last page of a topic. */
+  lastPosition(topicId: string): string | undefined;
   /** Open commands in order of arrival, after row `after`. */
   openCommands(after: number, limit: number): readonly OpenCommand[];
   /** An open command by its row; an answered one is not found. */

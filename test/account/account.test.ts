@@ -49,6 +49,26 @@ describe.each(["a", "b"] as const)("in generation %s", (generation) => {
     expect(await place.replies()).toHaveLength(2);
   });
 
+  it("goes on where it was when waterline.json is damaged: only deleting it fast-forwards", async () => {
+    const first = await activated(generation);
+    await place.publish({ request_id: "before", message: "1" });
+    await place.reply("before");
+    await first.stop();
+    await place.publish({ request_id: "while", message: "2" });
+    await writeFile(place.paths.waterline, "{ this is not JSON");
+    const second = place.start();
+    expect(await place.reply("while")).toMatchObject({ message: "echo: 2" });
+    expect(second.turns).toHaveLength(1);
+    await second.stop();
+    await place.publish({ request_id: "skipped", message: "3" });
+    await rm(place.paths.waterline);
+    const third = place.start();
+    await third.ready();
+    await place.publish({ request_id: "after", message: "4" });
+    await place.reply("after");
+    expect(third.turns.map(({ command }) => command.requestId)).toEqual(["after"]);
+  });
+
   it("goes on by itself after the hub was away", async () => {
     await activated(generation);
     await place.restartHub();

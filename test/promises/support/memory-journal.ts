@@ -45,7 +45,14 @@ export class MemoryJournal implements JournalOperations {
   #requests: { id: number; action: "replay" | "drop"; target: number; outcome: string | undefined }[] = [];
   #last = { command: 0, reply: 0, dead: 0, request: 0 };
 
-  admit(topicId: string, rows: Parameters<JournalOperations["admit"]>[1], at: number): { ids: number[] } {
+  readonly #positions = new Map<string, string>();
+
+  lastPosition(topicId: string): string | undefined {
+    return this.#positions.get(topicId);
+  }
+
+  admit(...[topicId, rows, at, position]: Parameters<JournalOperations["admit"]>): { ids: number[] } {
+    if (position !== undefined) this.#positions.set(topicId, position);
     const ids = rows.map((row) => {
       if (this.seen.has(row.commandId)) return EVENT_KNOWN;
       if (row.requestKey !== undefined && this.seen.has(row.requestKey)) return REQUEST_KNOWN;
