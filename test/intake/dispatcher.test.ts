@@ -2,12 +2,29 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { addressOf, commandIdIn } from "../../src/intake/address.ts";
 import type { TurnResult } from "../../src/replies/turn.ts";
 import { Bench, replied } from "../promises/support/bench.ts";
+import type { FakeClock } from "../promises/support/fake-clock.ts";
 
 const FAILED: TurnResult = { kind: "failed", reason: "HTTP 400: the model's own words, with a secret" };
 const notStarted = (reason: "draining" | "starting" | "capacity" | "aborted"): TurnResult => ({
   kind: "not-started",
   reason,
 });
+
+/** Timers ring a moment before their time, as they do on a machine that is busy; it has come after so many looks. */
+function ringEarly(clock: FakeClock, looks: number): void {
+  const exact = clock.monotonic.bind(clock);
+  const after = clock.after.bind(clock);
+  let looksEarly = 0;
+  clock.monotonic = () => {
+    looksEarly -= 1;
+    return looksEarly < 0 ? exact() : exact() - 1;
+  };
+  clock.after = (delayMs, callback) =>
+    after(delayMs, () => {
+      looksEarly = looks;
+      callback();
+    });
+}
 
 let bench: Bench;
 
@@ -61,6 +78,14 @@ describe("a turn that", () => {
       expect.stringContaining("(attempt 2/3): "),
       expect.stringContaining("error [agentrux] dispatch failed 3 times for evt_1, skipping: "),
     ]);
+  });
+
+  it("fails is tried again also by a timer that rings a moment early", async () => {
+    ringEarly(bench.clock, 1);
+    await bench.send("c1", "a");
+    await bench.turn("a").end(FAILED);
+    await bench.clock.advance(60_000);
+    expect(bench.turns).toHaveLength(2);
   });
 
   it("fails once and then answers is answered once", async () => {
@@ -137,6 +162,14 @@ describe("a host that takes no work", () => {
       expect(bench.delivery.snapshot().hostRefuses).toBe(false);
     },
   );
+
+  it("is asked again also by a timer that rings a moment early", async () => {
+    ringEarly(bench.clock, 2);
+    await bench.send("c1", "a");
+    await bench.turn("a").end(notStarted("draining"));
+    await bench.clock.advance(60_000);
+    expect(bench.turns).toHaveLength(2);
+  });
 
   it("is tried with a single turn, and trusted again as soon as that one goes on", async () => {
     bench.auto = () => notStarted("draining");
