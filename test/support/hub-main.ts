@@ -1,6 +1,6 @@
 /**
- * A hub with short-lived access tokens, for tests of what happens when they end: the hub's own command line has no
- * option for that. Prints what `agentrux-hub start --json` prints.
+ * A hub with short-lived access tokens, or many of them, for tests of what happens when they end and of many starts: the
+ * hub's own command line has no option for that. Prints what `agentrux-hub start --json` prints.
  */
 
 import { parseArgs } from "node:util";
@@ -14,6 +14,7 @@ const { values } = parseArgs({
     data: { type: "string", default: "" },
     json: { type: "boolean" },
     "access-token-ms": { type: "string", default: "3600000" },
+    "tokens-per-hour": { type: "string", default: "60" },
   },
 });
 
@@ -22,6 +23,7 @@ const hub = await startHub({
   host: values.host,
   port: Number(values.port),
   dataDir: values.data,
+  limits: { tokensPerHour: Number(values["tokens-per-hour"]) },
   ttls: { accessTokenAMs: accessTokenMs, accessTokenBMs: accessTokenMs },
 });
 process.stdout.write(`${JSON.stringify({ url: hub.url, adminToken: hub.adminToken, pid: process.pid })}\n`);

@@ -1,0 +1,103 @@
+/** Where the process is to die, and what it takes to get it there. */
+
+import type { CrashPoint } from "./life.ts";
+import type { Generation } from "./site.ts";
+
+export interface Aim extends CrashPoint {
+  /** The n-th pass kills, n at random up to this. 1 where a life passes only once. */
+  readonly passes: number;
+  /** Only in this generation; in either one where it makes no difference. */
+  readonly generation?: Generation;
+}
+
+const once: readonly CrashPoint[] = [
+  { point: "session.starting" },
+  { point: "journal.locked" },
+  { point: "journal.created" },
+  { point: "journal.migrating" },
+  { point: "journal.migrated" },
+  { point: "session.journal-open" },
+  { point: "session.delivery-started" },
+  { point: "intake.position-found" },
+];
+
+const often: readonly CrashPoint[] = [
+  { point: "intake.admitting" },
+  { point: "intake.admitted" },
+  { point: "intake.advanced" },
+  { point: "waterline.writing" },
+  { point: "waterline.temporary" },
+  { rename: "waterline.json" },
+  { point: "waterline.renamed" },
+  { point: "waterline.saved" },
+  { point: "turn.beginning" },
+  { point: "turn.begun" },
+  { point: "turn.ended" },
+  { point: "turn.answering" },
+  { point: "turn.answered" },
+  { point: "reply.marking" },
+  { point: "reply.acknowledged" },
+];
+
+/** The places around a transaction, for each operation that writes. */
+const transactions: readonly CrashPoint[] = ["admit", "begin", "reply", "markSending", "acknowledge"].flatMap(
+  (operation) => transactionsWith(operation),
+);
+
+function transactionsWith(operation: string): readonly CrashPoint[] {
+  const places = ["journal.beginning", "journal.begun", "journal.committing", "journal.committed"] as const;
+  return places.map((point) => ({ point, operation }));
+}
+
+/** Passed by an account that works. */
+export const AT_WORK: readonly Aim[] = [
+  ...once.map((point) => ({ ...point, passes: 1 })),
+  ...often.map((point) => ({ ...point, passes: 3 })),
+  ...transactions.map((point) => ({ ...point, passes: 3 })),
+  ...transactionsWith("putBack").map((point) => ({ ...point, passes: 1 })),
+  { point: "turn.put-back", passes: 1 },
+  // Whether a reply is sent again or looked up first is the one thing in which the generations differ.
+  { point: "reply.marked", passes: 3, generation: "a" },
+  { point: "reply.marked", passes: 3, generation: "b" },
+  { point: "reply.published", passes: 3, generation: "a" },
+  { point: "reply.published", passes: 3, generation: "b" },
+];
+
+/** Passed when a command is given up: its reply and its dead letter are one transaction. */
+export const GIVING_UP: readonly Aim[] = transactionsWith("reply").map((point) => ({
+  ...point,
+  dead: true,
+  passes: 1,
+}));
+
+/** Passed while the service takes no replies. */
+export const TURNED_AWAY: readonly Aim[] = [
+  ...transactionsWith("deferReply").map((point) => ({ ...point, passes: 2 })),
+  { point: "reply.deferred", passes: 2 },
+];
+
+/** Passed while an account stops. */
+export const STOPPING: readonly Aim[] = (
+  [
+    "session.stopping",
+    "session.intake-stopped",
+    "session.delivery-stopped",
+    "journal.closing",
+    "session.journal-closed",
+  ] as const
+).map((point) => ({ point, passes: 1 }));
+
+/** Passed only by a life that follows a crash: at the first aim, then at the second. */
+export const RECOVERING: readonly { readonly first: Aim; readonly second: Aim }[] = [
+  { first: { point: "turn.begun", passes: 2 }, second: { point: "turn.recovering", passes: 1 } },
+  {
+    first: { point: "reply.published", passes: 2 },
+    second: { point: "reply.found", passes: 1, generation: "a" },
+  },
+];
+
+export function nameOf({ point, operation, dead, rename, generation }: Aim): string {
+  const where = point ?? `before the rename to ${rename}`;
+  const what = operation === undefined ? "" : ` with ${operation}${dead === undefined ? "" : " of a dead letter"}`;
+  return `${where}${what}${generation === undefined ? "" : `, generation ${generation}`}`;
+}
