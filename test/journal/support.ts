@@ -47,4 +47,3 @@ export async function codeOf(work: Promise<unknown> | (() => unknown)): Promise<
   }
 }
 
-export type { Journal };
