@@ -1,6 +1,7 @@
 /** A message that always fails harms nobody but itself. */
 
 import { describe, expect, it } from "vitest";
+import { AgentruxError } from "../../src/errors.ts";
 import type { TopicEvent } from "../../src/service/types.ts";
 import { Bench, replied } from "./support/bench.ts";
 
@@ -57,6 +58,27 @@ describe("poison", () => {
     await bench.turn("fine").end(replied("fine"));
     expect(bench.answers).toEqual(["timeout: The agent did not finish within 10 seconds.", "completed: fine"]);
   });
+
+  it.each(["begin", "reply", "putBack"] as const)(
+    "in the form of a fault of our own (%s) costs a pause, and no slot",
+    async (operation) => {
+      const bench = await new Bench({ maxConcurrency: 1 }).start();
+      let faults = 1;
+      bench.fault = (called) => {
+        if (called !== operation || faults === 0) return undefined;
+        faults -= 1;
+        return new AgentruxError("disk", "a statement that cannot succeed");
+      };
+      bench.auto = ({ command, attempt }) =>
+        operation === "putBack" && attempt === 1 ? { kind: "failed", reason: "r" } : replied(command.message);
+      await bench.send("c1", "a");
+      await bench.send("c2", "b");
+      await bench.clock.until(() => bench.replies.length === 2, 120_000);
+      expect(faults).toBe(0);
+      expect(bench.answers.toSorted()).toEqual(["completed: a", "completed: b"]);
+      expect(bench.delivery.snapshot()).toMatchObject({ backlog: 0, running: 0 });
+    },
+  );
 
   it("in the journal's own record is set aside for a while, and the others run", async () => {
     const bench = await new Bench().start();

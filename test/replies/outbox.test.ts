@@ -192,6 +192,21 @@ describe("a send that fails", () => {
     expect(clock.monotonic()).toBeLessThan(40_000);
   });
 
+  it("waits as long as the server asks also when it is only unavailable, and keeps nobody else waiting", async () => {
+    faults = [fault("server_error", { kind: "refused", retryable: true, retryAfterMs: 30_000 })];
+    const [first, second] = [answered("a", "a"), answered("b", "b")];
+    outbox.add(first, "a");
+    await clock.settle();
+    outbox.add(second, "b");
+    await clock.advance(29_999);
+    expect(done).toEqual([[second, "published"]]);
+    await clock.advance(1);
+    expect(done).toEqual([
+      [second, "published"],
+      [first, "published"],
+    ]);
+  });
+
   it("that never ends is given up by the clock, and repeated", async () => {
     faults = ["hang"];
     outbox.add(answered(), "lane");

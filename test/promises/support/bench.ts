@@ -42,6 +42,8 @@ export class Bench {
   owner: (request: TurnRequest) => "host" | "nobody" | "unknown" = () => "nobody";
   publishes: (() => Promise<void>) | undefined;
   diskFull = false;
+  /** Makes an operation of the journal fail, for good or for once. */
+  fault: (operation: keyof JournalOperations) => Error | undefined = () => undefined;
   delivery: Delivery;
   #serial = 0;
   #life = { alive: true };
@@ -77,15 +79,16 @@ export class Bench {
       find: () => Promise.resolve("absent"),
     };
     return createDelivery({
-      journal: journalOver((operation, args) =>
-        life.alive
-          ? callByName(
-              asJournal(this.disk, () => this.diskFull),
-              operation,
-              args,
-            )
-          : never(),
-      ),
+      journal: journalOver((operation, args) => {
+        if (!life.alive) return never();
+        const fault = this.fault(operation);
+        if (fault !== undefined) return Promise.reject(fault);
+        return callByName(
+          asJournal(this.disk, () => this.diskFull),
+          operation,
+          args,
+        );
+      }),
       runner,
       channel,
       log: this.log,
