@@ -1,5 +1,6 @@
 /** Where the process is to die, and what it takes to get it there. */
 
+import type { FailpointName } from "../../../src/failpoint.ts";
 import type { CrashPoint } from "./life.ts";
 import type { Generation } from "./site.ts";
 
@@ -77,15 +78,13 @@ export const TURNED_AWAY: readonly Aim[] = [
 ];
 
 /** Passed while an account stops. */
-export const STOPPING: readonly Aim[] = (
-  [
-    "session.stopping",
-    "session.intake-stopped",
-    "session.delivery-stopped",
-    "journal.closing",
-    "session.journal-closed",
-  ] as const
-).map((point) => ({ point, passes: 1 }));
+export const STOPPING: readonly Aim[] = aimsAt(
+  "session.stopping",
+  "session.intake-stopped",
+  "session.delivery-stopped",
+  "journal.closing",
+  "session.journal-closed",
+);
 
 /** Passed only by a life that follows a crash: at the first aim, then at the second. */
 export const RECOVERING: readonly { readonly first: Aim; readonly second: Aim }[] = [
@@ -95,6 +94,19 @@ export const RECOVERING: readonly { readonly first: Aim; readonly second: Aim }[
     second: { point: "reply.found", passes: 1, generation: "a" },
   },
 ];
+
+/** Passed by an account that finds a code. What each leaves behind is told in activation.test.ts. */
+export const ACTIVATING = {
+  unsent: aimsAt("activation.claimed", "activation.in-flight", "credentials.reserved", "activation.attempt-noted"),
+  spent: aimsAt("activation.redeemed", "credentials.filled"),
+  stored: aimsAt("credentials.renamed", "credentials.saved", "activation.removed", "activation.attempt-settled"),
+  returned: aimsAt("activation.restoring"),
+  refused: aimsAt("activation.quarantining", "activation.quarantined"),
+} as const;
+
+function aimsAt(...points: readonly FailpointName[]): readonly Aim[] {
+  return points.map((point) => ({ point, passes: 1 }));
+}
 
 export function nameOf({ point, operation, dead, rename, generation }: Aim): string {
   const where = point ?? `before the rename to ${rename}`;

@@ -9,12 +9,15 @@ const PROGRAM = fileURLToPath(new URL("../../support/hub-main.ts", import.meta.u
 const TIMEOUT_MS = 30_000;
 
 export class CrashHub {
+  /** Holds its data, and what goes with it. */
+  readonly dir: string;
   #hub: Hub;
   readonly #adminToken: string;
   /** What is under way of an outage. */
   #turnover: Promise<void> = Promise.resolve();
 
-  private constructor(hub: Hub) {
+  private constructor(dir: string, hub: Hub) {
+    this.dir = dir;
     this.#hub = hub;
     this.#adminToken = readFileSync(join(hub.options.dataDir, "admin-token"), "utf8").trim();
   }
@@ -23,7 +26,7 @@ export class CrashHub {
   static async start(dir: string): Promise<CrashHub> {
     const files = { dataDir: join(dir, "hub"), logFile: join(dir, "hub.log") };
     const extraArgs = ["--tokens-per-hour", "1000000"];
-    return new CrashHub(await Hub.start({ ...files, port: 0, program: PROGRAM, extraArgs }));
+    return new CrashHub(dir, await Hub.start({ ...files, port: 0, program: PROGRAM, extraArgs }));
   }
 
   get url(): string {
@@ -63,16 +66,28 @@ export class CrashHub {
     return this.#make(`/console/scripts/${scriptId}/activation-codes`, { ttl: "1h", generation }, "activation_code");
   }
 
+  /** Uses up a code, if it is not used up yet. */
+  async redeem(code: string): Promise<void> {
+    const body = JSON.stringify({ activation_code: code });
+    await this.#post("/auth/activate", {}, body);
+  }
+
   async #make(path: string, body: object, field: string): Promise<string> {
-    const answer = await fetch(this.url + path, {
-      method: "POST",
-      headers: { authorization: `Bearer ${this.#adminToken}`, "content-type": "application/json" },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
+    const answer = await this.#post(path, { authorization: `Bearer ${this.#adminToken}` }, JSON.stringify(body));
     const document = (await answer.json()) as Record<string, unknown>;
     const value = document[field];
     if (typeof value !== "string") throw new Error(`${path} gave HTTP ${answer.status} without ${field}`);
     return value;
+  }
+
+  #post(path: string, headers: Readonly<Record<string, string>>, body: string): Promise<Response> {
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const method = "POST";
+    return fetch(this.url + path, {
+      method,
+      headers: { ...headers, "content-type": "application/json" },
+      body,
+      signal,
+    });
   }
 }

@@ -1,7 +1,7 @@
 /** One pair of topics with somebody who asks, and an account that is killed and started again over the same files. */
 
 import { randomUUID } from "node:crypto";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -24,6 +24,7 @@ export interface SiteOptions {
 
 const PATIENCE_MS = 120_000;
 const LOOK_EVERY_MS = 50;
+const LOG_LINES = 60;
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** Redeems a code as the plugin does, into `home`. */
@@ -108,7 +109,13 @@ export class Site {
       maxAttempts: 20,
       ...this.#settings,
     };
-    const life = new Life({ dir: this.dir, keys, ...(crash === undefined ? {} : { crash }) });
+    const { dir, hub } = this;
+    const life = new Life({
+      dir,
+      keys,
+      compileCache: join(hub.dir, "compiled"),
+      ...(crash === undefined ? {} : { crash }),
+    });
     this.lives.push(life);
     return life;
   }
@@ -147,6 +154,14 @@ export class Site {
     );
   }
 
+  /** Writes a file where the plugin looks for a code. */
+  async dropCode(code: string): Promise<void> {
+    await mkdir(this.paths.dir, { recursive: true, mode: 0o700 });
+    const draft = join(this.dir, "draft");
+    await writeFile(draft, `${code}\n`, { mode: 0o600 });
+    await rename(draft, this.paths.bootstrap);
+  }
+
   /** Waits until everything asked is answered and the running account has nothing left to do. */
   async settled(): Promise<void> {
     const wanted = this.asked.length;
@@ -156,7 +171,7 @@ export class Site {
       const answered = new Set(terminalReplies(await this.#topic()).map((reply) => reply["request_id"]));
       if (answered.size >= wanted) return;
     }
-    throw new Error(`not everything was answered in time:\n${(await this.verdict()).join("\n")}\n${await this.#log()}`);
+    throw new Error(`not everything was answered in time:\n${(await this.verdict()).join("\n")}\n${await this.log()}`);
   }
 
   /** Every way in which a promise was broken. Empty when none was. */
@@ -201,8 +216,9 @@ export class Site {
     }
   }
 
-  async #log(): Promise<string> {
+  /** The end of what the account has logged. */
+  async log(): Promise<string> {
     const text = await readFile(join(this.dir, "account.log"), "utf8").catch(() => "");
-    return text.split("\n").slice(-40).join("\n");
+    return text.split("\n").slice(-LOG_LINES).join("\n");
   }
 }
