@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AgentruxError } from "../../src/errors.ts";
 import type { Store } from "../../src/journal/store.ts";
-import type { AdmissionRow, Journal, JournalOperations, NewReply } from "../../src/journal/types.ts";
+import type { AdmissionRow, JournalOperations, NewReply } from "../../src/journal/types.ts";
 
 export function tempDir(): { path: string; remove: () => void } {
   const path = mkdtempSync(join(tmpdir(), "agentrux-journal-"));
@@ -46,4 +46,3 @@ export async function codeOf(work: Promise<unknown> | (() => unknown)): Promise<
     throw error;
   }
 }
-
