@@ -12,6 +12,7 @@ import { drift } from "../lib/stats.ts";
 const EVENTS = 20_000;
 const LONG_EVENTS = 1_000_000;
 const REST_MS = 2_000;
+const LOOK_EVERY_MS = 100;
 const TIME_LIMIT_MS = 3_000_000;
 const MAX_CONCURRENCY = 64;
 const BUDGET_MEMORY_MIB = 64;
@@ -30,6 +31,7 @@ export const benchmark: Benchmark = {
       await child.call("start", await place.agentHome(empty), settingsFor(place, empty));
       await sleep(REST_MS);
       const idleMiB = residentMiB(child.pid);
+      const idleLiveMiB = await child.call("liveMiB");
       await child.call("stop");
 
       const pair = await place.pair();
@@ -39,6 +41,8 @@ export const benchmark: Benchmark = {
       const memory = traceMemory(child.pid);
       const begin = monotonicMs();
       await child.call("start", paths, settings);
+      while ((await child.call("turns")) < events / 2) await sleep(LOOK_EVERY_MS);
+      const liveMiB = await child.call("liveMiB");
       await untilSettled(child, events, TIME_LIMIT_MS);
       const elapsedMs = monotonicMs() - begin;
       memory.stop();
@@ -61,14 +65,21 @@ export const benchmark: Benchmark = {
         {
           ...readings,
           id: `${id}/memory/max`,
-          what: `memory over idle while answering ${size}, highest`,
+          what: `resident memory over idle while answering ${size}, highest`,
           value: Math.max(...memory.readingsMiB) - idleMiB,
           budget: BUDGET_MEMORY_MIB,
         },
         {
           ...readings,
+          id: `${id}/memory/live`,
+          what: `memory in use over idle halfway through ${size}, after a collection`,
+          value: liveMiB - idleLiveMiB,
+          samples: 1,
+        },
+        {
+          ...readings,
           id: `${id}/memory/drift`,
-          what: `memory growth from the middle third to the last while answering ${size}`,
+          what: `resident memory growth from the middle third to the last while answering ${size}`,
           value: drift(memory.readingsMiB),
         },
       ];

@@ -103,7 +103,7 @@ function figuresOf(rounds: readonly Round[], events: number, floor: { pull: numb
     },
     {
       id: `${id}/memory/max`,
-      what: `memory over idle while draining ${size}, highest`,
+      what: `resident memory over idle while draining ${size}, highest`,
       unit: "MiB",
       better: "lower",
       value: median(over),
@@ -114,7 +114,7 @@ function figuresOf(rounds: readonly Round[], events: number, floor: { pull: numb
     },
     {
       id: `${id}/memory/drift`,
-      what: `memory growth from the middle third to the last while draining ${size}`,
+      what: `resident memory growth from the middle third to the last while draining ${size}`,
       unit: "MiB",
       better: "lower",
       value: median(rounds.map(({ readingsMiB }) => drift(readingsMiB))),

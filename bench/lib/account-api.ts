@@ -28,12 +28,15 @@ export interface AccountApi {
   takeLatencies(): Promise<number[]>;
   watchLoop(): Promise<void>;
   loopDelay(): Promise<LoopDelay>;
+  /** Memory that is in use after a collection, MiB: the main thread's heap and what it holds outside. */
+  liveMiB(): Promise<number>;
 }
 
 export type AccountChild = Child<AccountApi>;
 
 export function accountChild(env: NodeJS.ProcessEnv = {}): AccountChild {
-  return new Child<AccountApi>("the account's process", path.join(import.meta.dirname, "account-child.ts"), { env });
+  const file = path.join(import.meta.dirname, "account-child.ts");
+  return new Child<AccountApi>("the account's process", file, { env, nodeOptions: ["--expose-gc"] });
 }
 
 export function settingsFor(place: Place, pair: Pair, more: AccountSettings = {}): AccountSettings {

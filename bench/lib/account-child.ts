@@ -13,6 +13,7 @@ import { serve } from "./ipc.ts";
 /** Fine enough to see a millisecond; the reading is the time between two looks, so an idle loop reads about this. */
 const DELAY_RESOLUTION_MS = 1;
 const NS_PER_MS = 1e6;
+const BYTES_PER_MIB = 1024 * 1024;
 const STAMPED = new RegExp(`^\\d{${STAMP_CHARS}}`);
 
 let latenciesMs: number[] = [];
@@ -105,6 +106,11 @@ const api: AccountApi = {
       maxMs: delay.max / NS_PER_MS,
       count,
     };
+  },
+  async liveMiB() {
+    globalThis.gc?.();
+    const { heapUsed, external } = process.memoryUsage();
+    return (heapUsed + external) / BYTES_PER_MIB;
   },
 };
 

@@ -22,14 +22,15 @@ export class Child<T extends Api<T>> {
   readonly #name: string;
   #lastId = 0;
 
-  /** Starts `file`, whose last act of starting is `serve`. `env` is added to our own environment. */
+  /** Starts `file`, whose last act of starting is `serve`. `env` is added to our own environment, `nodeOptions` to our own Node options. */
   constructor(
     name: string,
     file: string,
-    options: { readonly args?: readonly string[]; readonly env?: NodeJS.ProcessEnv } = {},
+    options: { readonly env?: NodeJS.ProcessEnv; readonly nodeOptions?: readonly string[] } = {},
   ) {
     this.#name = name;
-    this.#process = fork(file, [...(options.args ?? [])], {
+    this.#process = fork(file, [], {
+      execArgv: [...process.execArgv, ...(options.nodeOptions ?? [])],
       env: { ...process.env, ...options.env },
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
