@@ -48,7 +48,9 @@ export function replyOperations(
   );
   const next = db.prepare("SELECT * FROM replies WHERE command = ? AND state <> 'acknowledged' ORDER BY part LIMIT 1");
   const isReplied = db.prepare("SELECT 1 FROM commands WHERE id = ? AND state = 'replied'");
-  const markSending = db.prepare("UPDATE replies SET state = 'sending', attempts = attempts + 1 WHERE id = ?");
+  const markSending = db.prepare(
+    "UPDATE replies SET state = 'sending', attempts = attempts + 1, not_before = ? WHERE id = ? AND state <> 'acknowledged'",
+  );
   const defer = db.prepare("UPDATE replies SET state = ?, not_before = ? WHERE id = ? AND state <> 'acknowledged'");
   const acknowledge = db.prepare("UPDATE replies SET state = 'acknowledged', body = '' WHERE id = ? RETURNING command");
   const deleteCommand = db.prepare("DELETE FROM commands WHERE id = ?");
@@ -73,8 +75,8 @@ export function replyOperations(
       const row = next.get(command);
       return row && toUnsentReply(row);
     },
-    markSending(reply) {
-      markSending.run(reply);
+    markSending(reply, notBefore) {
+      markSending.run(notBefore, reply);
     },
     deferReply(reply, notBefore, uncertain) {
       defer.run(uncertain ? "sending" : "pending", notBefore, reply);

@@ -161,8 +161,8 @@ export interface JournalOperations {
   unsentCommands(after: number, limit: number): readonly UnsentCommand[];
   /** The next part to send of one command. */
   nextReply(command: number): UnsentReply | undefined;
-  /** Marks that a send begins: from here on its outcome is unknown until told otherwise. */
-  markSending(reply: number): void;
+  /** Marks that a send begins: from here on its outcome is unknown until told otherwise. A restart waits till `notBefore`. */
+  markSending(reply: number, notBefore: number): void;
   /** Waits before the next send. `uncertain`: the last send may have arrived. */
   deferReply(reply: number, notBefore: number, uncertain: boolean): void;
   /** The part is published. True when it was the last one, and the command is done. */

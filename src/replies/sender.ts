@@ -7,7 +7,7 @@
  *           -> sending       nobody knows; after a pause it is looked up or sent again under the same key
  *
  * Where the server recognises the key a repeat is harmless. Where it does not (generation A), a part whose outcome is
- * unknown is first looked for on the result topic. A reply the server will never take is replaced by a short failed
+ * unknown is first looked for on the result topic, after it had time to arrive. A reply the server will never take is replaced by a short failed
  * one. A reply that cannot be delivered within its age limit goes to the dead letters, but only when it has also been
  * tried a good number of times: a clock that jumps, or a day without power, gives nothing up.
  */
@@ -39,6 +39,8 @@ export type Step =
 
 const SEND_LIMIT_MS = 60_000;
 const BACKOFF: BackoffLimits = { baseMs: 1_000, capMs: 60_000 };
+/** How long a request that was broken off may still be under way: to look for it earlier would prove nothing. */
+const ARRIVAL_MS = 5_000;
 /** Between two attempts where only an operator can help. */
 export const SLOW_MS = 120_000;
 /** A reply that was tried less often than this over its age was not really tried. */
@@ -51,6 +53,7 @@ const RARE_MS = 10 * SLOW_MS;
  */
 export function createSender(options: SenderOptions): (reply: UnsentReply, signal: AbortSignal) => Promise<Step> {
   const { journal, channel, clock, random, log } = options;
+  const arrivalMs = channel.recognisesRepeats ? 0 : ARRIVAL_MS;
 
   const acknowledge = async (reply: UnsentReply, event: OutgoingEvent): Promise<Step> => {
     const last = await journal.acknowledge(reply.id);
@@ -80,9 +83,10 @@ export function createSender(options: SenderOptions): (reply: UnsentReply, signa
     if (now - reply.createdAt > options.maxAgeMs && attempts >= options.maxAgeMs / RARE_MS)
       return expire(reply, `reply_expired: ${errorText(error)}`);
     const jitter = verdict.slow ? slowJitter(SLOW_MS, random) : fullJitter(reply.attempts, BACKOFF, random);
-    const delayMs = Math.max(verdict.retryAfterMs, jitter);
+    const mayHaveArrived = verdict.uncertain || uncertain;
+    const delayMs = Math.max(verdict.retryAfterMs, jitter, mayHaveArrived ? arrivalMs : 0);
     log.warn(`[agentrux] Reply ${reply.replyId} not published (attempt ${attempts}): ${errorText(error)}`);
-    await journal.deferReply(reply.id, now + delayMs, verdict.uncertain || uncertain);
+    await journal.deferReply(reply.id, now + delayMs, mayHaveArrived);
     failpoint("reply.deferred");
     return { kind: "wait", delayMs, attempts, quietMs: verdict.everyone ? verdict.retryAfterMs : 0 };
   };
@@ -111,7 +115,7 @@ export function createSender(options: SenderOptions): (reply: UnsentReply, signa
       }
       uncertain = found === "unknown";
       failpoint("reply.marking");
-      await journal.markSending(reply.id);
+      await journal.markSending(reply.id, clock.now() + arrivalMs);
       failpoint("reply.marked");
       await withLimit(clock, SEND_LIMIT_MS, signal, (limited) => channel.publish(event, reply.replyId, limited));
     } catch (error) {

@@ -44,7 +44,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: call("putBack", small, small, fc.boolean(), time) },
   { weight: 4, arbitrary: call("reply", small, parts, time, fc.option(fc.constant("death"), { nil: undefined })) },
   { weight: 4, arbitrary: call("nextReply", small) },
-  { weight: 3, arbitrary: call("markSending", small) },
+  { weight: 3, arbitrary: call("markSending", small, time) },
   { weight: 2, arbitrary: call("deferReply", small, time, fc.boolean()) },
   { weight: 5, arbitrary: call("acknowledge", small) },
   { weight: 1, arbitrary: call("replaceReplies", small, parts, time) },

@@ -142,7 +142,7 @@ describe("the reply", () => {
     expect(journal.unsentCommands(0, 10)).toEqual([{ command: id, lane: "lane", notBefore: 0 }]);
     const one = journal.nextReply(id);
     expect(one).toMatchObject({ part: 1, state: "pending", attempts: 0, createdAt: 5 });
-    journal.markSending(one?.id ?? 0);
+    journal.markSending(one?.id ?? 0, 0);
     expect(journal.nextReply(id)).toMatchObject({ part: 1, state: "sending", attempts: 1 });
     expect(journal.acknowledge(one?.id ?? 0)).toBe(false);
     const two = journal.nextReply(id);
@@ -156,7 +156,7 @@ describe("the reply", () => {
     const id = admitOne("a");
     journal.reply(id, [reply("a")], 1);
     const part = journal.nextReply(id)?.id ?? 0;
-    journal.markSending(part);
+    journal.markSending(part, 0);
     reopen();
     expect(journal.nextReply(id)?.state).toBe("sending");
     journal.deferReply(part, 99, false);

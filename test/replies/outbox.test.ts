@@ -229,6 +229,26 @@ describe("a send that fails", () => {
     },
   );
 
+  it("is given time to arrive before it is looked up, by this life and by the next", async () => {
+    outbox = make({ channel: channel(false) });
+    faults = [fault("network", { kind: "unknown", retryable: true }), "hang"];
+    outbox.add(answered(), "lane");
+    await clock.advance(4_999);
+    expect(lookups).toHaveLength(0);
+    await clock.advance(1);
+    expect([lookups.length, sent.length]).toEqual([1, 2]);
+    // The second send is broken off by a stop; the server stores it a little later all the same.
+    const stopping = outbox.stop(0);
+    await clock.advance(1);
+    await stopping;
+    outbox = make({ channel: channel(false) });
+    await outbox.start();
+    await clock.advance(1_000);
+    stored.add(sent[0]?.replyId ?? "");
+    await clock.until(() => done.length === 1);
+    expect([lookups.length, sent.length]).toEqual([2, 2]);
+  });
+
   it("is sent again when it is not there", async () => {
     outbox = make({ channel: channel(false) });
     faults = [LOST];
@@ -239,7 +259,7 @@ describe("a send that fails", () => {
 
   it("is looked up after a crash in the middle of sending", async () => {
     const id = answered();
-    disk.markSending(disk.nextReply(id)?.id ?? 0);
+    disk.markSending(disk.nextReply(id)?.id ?? 0, 0);
     stored.add(disk.nextReply(id)?.replyId ?? "");
     outbox = make({ channel: channel(false) });
     await outbox.start();

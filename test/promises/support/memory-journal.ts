@@ -196,9 +196,10 @@ export class MemoryJournal implements JournalOperations {
     return { ...reply, state: reply.state === "sending" ? "sending" : "pending" };
   }
 
-  markSending(id: number): void {
+  markSending(id: number, notBefore: number): void {
     const reply = this.replies.get(id);
-    if (reply !== undefined) Object.assign(reply, { state: "sending", attempts: reply.attempts + 1 });
+    if (reply === undefined || reply.state === "acknowledged") return;
+    Object.assign(reply, { state: "sending", attempts: reply.attempts + 1, notBefore });
   }
 
   deferReply(id: number, notBefore: number, uncertain: boolean): void {

@@ -39,9 +39,12 @@ export class SimHost {
   stormy = true;
   draining = false;
 
-  constructor(clock: FakeClock, dice: Dice) {
+  readonly #maxConcurrency: number;
+
+  constructor(clock: FakeClock, dice: Dice, maxConcurrency: number) {
     this.#clock = clock;
     this.#dice = dice;
+    this.#maxConcurrency = maxConcurrency;
   }
 
   /** The process dies, and with it every turn. The next one takes some of them up again. */
@@ -104,9 +107,16 @@ export class SimHost {
         this.violations.push(`${request.address} runs beside ${other.request.address} in one conversation`);
       }
     }
+    const { commandId } = request.command;
+    for (const [address, owner] of this.#resumed) {
+      if (owner === "host" && address.includes(commandId)) {
+        this.violations.push(`${request.address} runs although the host is going to answer ${address}`);
+      }
+    }
     const turn: Turn = { request, lane, aborted: false };
     this.#running.add(turn);
-    const { commandId } = request.command;
+    const heeding = [...this.#running].filter((one) => !one.aborted).length;
+    if (heeding > this.#maxConcurrency) this.violations.push(`${heeding} turns at once`);
     this.starts.push({ commandId, address: request.address, attempt: request.attempt, lane });
     return turn;
   }
@@ -129,6 +139,9 @@ export class SimHost {
     } else if (fate < 0.38) {
       this.say(address, `aside ${address}`);
       resolve({ kind: "replied", text: `echo ${command.message}`, media: [] });
-    } else resolve({ kind: "replied", text: `echo ${command.message}`, media: [] });
+    } else {
+      const times = this.#dice.chance(0.004) ? 40_000 : 1;
+      resolve({ kind: "replied", text: `echo ${command.message} `.repeat(times), media: [] });
+    }
   }
 }
