@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { accountKeys, DEFAULTS } from "../../src/config/schema.ts";
+import { accountKeys } from "../../src/config/schema.ts";
 import { CHANNEL_ID, PLUGIN_ID } from "../../src/ids.ts";
 
 interface JsonSchema {
@@ -16,7 +16,6 @@ interface JsonSchema {
   readonly maximum?: number;
   readonly pattern?: string;
   readonly enum?: readonly string[];
-  readonly default?: unknown;
 }
 
 const root = path.resolve(import.meta.dirname, "../..");
@@ -65,7 +64,12 @@ describe("manifest", () => {
     expect(theirs.maximum).toBe(ours.maximum);
     expect(theirs.enum).toEqual(ours.enum);
     expect(Object.keys(theirs.properties ?? {})).toEqual(Object.keys(ours.properties ?? {}));
-    if (key in DEFAULTS) expect(theirs.default).toBe(DEFAULTS[key as keyof typeof DEFAULTS]);
+  });
+
+  it("states no defaults: the host would write them beside any key that is set, where they hide the same keys elsewhere", () => {
+    const text = JSON.stringify([manifest.configSchema, channel?.schema]);
+    expect(text).toContain('"baseUrl"');
+    expect(text).not.toContain('"default"');
   });
 
   it("names every key for the Control UI, but for the two that explain themselves", () => {
