@@ -7,9 +7,9 @@
  *           -> sending       nobody knows; after a pause it is looked up or sent again under the same key
  *
  * Where the server recognises the key a repeat is harmless. Where it does not (generation A), a part whose outcome is
- * unknown is first looked for on the result topic, after it had time to arrive. A reply the server will never take is replaced by a short failed
- * one. A reply that cannot be delivered within its age limit goes to the dead letters, but only when it has also been
- * tried a good number of times: a clock that jumps, or a day without power, gives nothing up.
+ * unknown is first looked for on the result topic, after it had time to arrive. A reply the server will never take is
+ * replaced by a short failed one. A reply that cannot be delivered within its age limit goes to the dead letters, but
+ * only when it has also been tried a good number of times: a clock that jumps, or a day without power, gives nothing up.
  */
 
 import { errorText } from "../errors.ts";

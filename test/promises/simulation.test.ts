@@ -1,7 +1,8 @@
 /**
  * The promises, over thousands of invented histories.
  *
- * SIM_SEEDS=50000 runs more of them (10,000 where CI is set); SIM_SEED=4711 runs one, with its log; SIM_FROM moves the range.
+ * SIM_SEEDS=50000 runs more of them (10,000 where CI is set), SIM_FROM=10001 others, and SIM_SEED=4711 a single one with
+ * its log.
  */
 
 import { availableParallelism } from "node:os";
