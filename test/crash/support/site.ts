@@ -44,11 +44,13 @@ export class Site {
   readonly hub: CrashHub;
   readonly proxy: Proxy;
   readonly agentScript: string;
+  readonly generation: Generation;
+  /** Whoever asks: may read both topics. */
+  readonly client: ServiceClient;
+  readonly commandTopic: string;
+  readonly resultTopic: string;
   readonly asked: Asked[] = [];
   readonly lives: Life[] = [];
-  readonly #client: ServiceClient;
-  readonly #commands: string;
-  readonly #results: string;
   readonly #settings: Readonly<Record<string, unknown>>;
 
   private constructor(parts: {
@@ -56,8 +58,9 @@ export class Site {
     readonly hub: CrashHub;
     readonly proxy: Proxy;
     readonly agentScript: string;
-    readonly commands: string;
-    readonly results: string;
+    readonly generation: Generation;
+    readonly commandTopic: string;
+    readonly resultTopic: string;
     readonly client: ServiceClient;
     readonly settings: Readonly<Record<string, unknown>>;
   }) {
@@ -66,9 +69,10 @@ export class Site {
     this.hub = parts.hub;
     this.proxy = parts.proxy;
     this.agentScript = parts.agentScript;
-    this.#commands = parts.commands;
-    this.#results = parts.results;
-    this.#client = parts.client;
+    this.generation = parts.generation;
+    this.commandTopic = parts.commandTopic;
+    this.resultTopic = parts.resultTopic;
+    this.client = parts.client;
     this.#settings = parts.settings;
   }
 
@@ -76,17 +80,17 @@ export class Site {
   static async create(hub: CrashHub, { generation, settings = {} }: SiteOptions): Promise<Site> {
     const dir = await mkdtemp(join(tmpdir(), "agentrux-crash-"));
     const name = randomUUID();
-    const commands = await hub.topic(`${name}-commands`);
-    const results = await hub.topic(`${name}-results`);
+    const commandTopic = await hub.topic(`${name}-commands`);
+    const resultTopic = await hub.topic(`${name}-results`);
     // Where the server does not heed the key, looking a reply up takes the right to read where it is written.
-    const agentScript = await hub.script(`${name}-agent`, { read: [commands, results], write: [results] });
-    const asker = await hub.script(`${name}-asker`, { read: [results], write: [commands] });
+    const agentScript = await hub.script(`${name}-agent`, { read: [commandTopic, resultTopic], write: [resultTopic] });
+    const asker = await hub.script(`${name}-asker`, { read: [commandTopic, resultTopic], write: [commandTopic] });
     const askerPaths = accountPaths("default", join(dir, "asker"));
-    const client = createServiceClient(await credentialsIn(askerPaths, hub.url, await hub.code(asker, "a")));
+    const client = createServiceClient(await credentialsIn(askerPaths, hub.url, await hub.code(asker, generation)));
     // A server of generation A is not known to heed the key: there it must not be what prevents a second reply.
     const drop = generation === "b" ? [] : ["idempotency-key"];
     const proxy = await Proxy.start(hub.url, { monotonic: () => performance.now(), drop });
-    return new Site({ dir, hub, proxy, agentScript, commands, results, client, settings });
+    return new Site({ dir, hub, proxy, agentScript, generation, commandTopic, resultTopic, client, settings });
   }
 
   /** A place whose account has its credentials. */
@@ -100,8 +104,8 @@ export class Site {
   start(crash?: LifeOptions["crash"]): Life {
     const keys = {
       baseUrl: this.proxy.url,
-      commandTopicId: this.#commands,
-      resultTopicId: this.#results,
+      commandTopicId: this.commandTopic,
+      resultTopicId: this.resultTopic,
       agentId: "main",
       startFrom: "earliest",
       pollIntervalMs: 1_000,
@@ -130,8 +134,8 @@ export class Site {
     const deadline = AbortSignal.timeout(PATIENCE_MS);
     for (;;) {
       try {
-        await this.#client.publish({
-          topicId: this.#commands,
+        await this.client.publish({
+          topicId: this.commandTopic,
           type: "openclaw.request",
           payload,
           idempotencyKey: `idk_${one.requestId}`,
@@ -149,7 +153,7 @@ export class Site {
   refuseReplies(): Rule {
     const answer = httpAnswer(503, JSON.stringify({ error: { code: "UNAVAILABLE", message: "scripted" } }));
     return this.proxy.harm(
-      ({ method, path }) => method === "POST" && path.includes(this.#results) && path.endsWith("/events"),
+      ({ method, path }) => method === "POST" && path.includes(this.resultTopic) && path.endsWith("/events"),
       { kind: "answer", text: answer },
     );
   }
@@ -162,13 +166,12 @@ export class Site {
     await rename(draft, this.paths.bootstrap);
   }
 
-  /** Waits until everything asked is answered and the running account has nothing left to do. */
-  async settled(): Promise<void> {
-    const wanted = this.asked.length;
+  /** Waits until everything asked, or so much, is answered and the running account has nothing left to do. */
+  async settled(wanted = this.asked.length): Promise<void> {
     for (const end = performance.now() + PATIENCE_MS; performance.now() < end; await sleep(LOOK_EVERY_MS)) {
       const health = await this.lives.at(-1)?.health();
       if (health?.["backlog"] !== 0 || health["unsentReplies"] !== 0) continue;
-      const answered = new Set(terminalReplies(await this.#topic()).map((reply) => reply["request_id"]));
+      const answered = new Set(terminalReplies(await this.replies()).map((reply) => reply["request_id"]));
       if (answered.size >= wanted) return;
     }
     throw new Error(`not everything was answered in time:\n${(await this.verdict()).join("\n")}\n${await this.log()}`);
@@ -184,7 +187,7 @@ export class Site {
     const twice = [...runs]
       .filter(([, all]) => new Set(all.map(({ attempt }) => attempt)).size < all.length)
       .map(([requestId]) => `${requestId} was run twice under one attempt number`);
-    return [...violations(this.asked, await this.#topic()), ...tooOften, ...twice];
+    return [...violations(this.asked, await this.replies()), ...tooOften, ...twice];
   }
 
   /** Every turn that was begun, in any life. */
@@ -199,15 +202,16 @@ export class Site {
   async close(): Promise<void> {
     for (const life of this.lives) life.kill();
     await Promise.all(this.lives.map(({ end }) => end satisfies Promise<End>));
-    await this.#client.close();
+    await this.client.close();
     await this.proxy.close();
     await rm(this.dir, { recursive: true, force: true });
   }
 
-  async #topic() {
+  /** Everything on the result topic. */
+  async replies() {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await wholeTopic(this.#client, this.#results);
+        return await wholeTopic(this.client, this.resultTopic);
       } catch (error) {
         // The hub is being killed.
         if (tries >= 50) throw error;
