@@ -26,9 +26,18 @@ export default defineConfig({
         test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
+          exclude: ["test/e2e/crash.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 240_000,
           fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: "gateway-crash",
+          include: ["test/e2e/crash.test.ts"],
+          testTimeout: 600_000,
+          hookTimeout: 300_000,
         },
       },
     ],
