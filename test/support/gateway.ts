@@ -90,6 +90,17 @@ export class TestGateway {
     this.#gateway = undefined;
   }
 
+  /** What it has logged since it was started. */
+  log(): string {
+    return this.#gateway?.log() ?? "";
+  }
+
+  /** Waits until it has ended by itself. @returns its exit code, 128 + n after signal n */
+  async exited(): Promise<number> {
+    if (this.#gateway === undefined) throw new Error("the gateway was not started");
+    return this.#gateway.exited;
+  }
+
   /** Ends everything this object has started. */
   async close(): Promise<void> {
     await this.kill();
