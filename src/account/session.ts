@@ -9,6 +9,8 @@
  * managed, never what a socket says.
  */
 
+import { createInbound } from "../attachments/inbound.ts";
+import { withAttachments } from "../attachments/runner.ts";
 import type { AccountConfig } from "../config/account.ts";
 import type { AccountPaths } from "../credentials/home.ts";
 import type { StoredCredentials } from "../credentials/schema.ts";
@@ -21,8 +23,10 @@ import { waterlineFile } from "../intake/waterline-file.ts";
 import { type JournalFile, waitForJournal } from "../journal/journal.ts";
 import { createReplyChannel } from "../replies/channel.ts";
 import { type Clock, pause, systemClock } from "../replies/ports.ts";
+import type { TurnRunner } from "../replies/turn.ts";
 import { createServiceClient } from "../service/client.ts";
 import { type Sleep, systemSleep } from "../service/clock.ts";
+import { createDownloads, type Downloads } from "../service/download.ts";
 import type { ServiceClient } from "../service/types.ts";
 import { aborted } from "./aborted.ts";
 import { healthOf } from "./health.ts";
@@ -63,12 +67,14 @@ async function serve(options: SessionOptions): Promise<void> {
   const board = new StateBoard(options.setState);
   const waterline = await openWaterline(options);
   const client = createServiceClient(credentials, { ...timeOf(options), ...options.service });
+  const downloads = createDownloads(credentials.baseUrl);
   try {
     const journal = await ownJournal(options, until, () => failed.abort());
     failpoint("session.journal-open");
     try {
       board.set({ kind: "starting" });
-      const delivery = deliveryOver(options, client, journal);
+      const runner = runnerOver(options, client, downloads);
+      const delivery = deliveryOver({ ...options, runner }, client, journal);
       await delivery.start();
       failpoint("session.delivery-started");
       const intake = intakeOver(options, client, waterline, delivery, board);
@@ -95,8 +101,16 @@ async function serve(options: SessionOptions): Promise<void> {
       failpoint("session.journal-closed");
     }
   } finally {
-    await client.close();
+    await Promise.all([client.close(), downloads.close()]);
   }
+}
+
+/** The host's turns, each given the attachments of its request. */
+function runnerOver(options: SessionOptions, client: ServiceClient, downloads: Downloads): TurnRunner {
+  const { runner, media, log } = options;
+  if (media === undefined) return runner;
+  const { clock } = timeOf(options);
+  return withAttachments(runner, createInbound({ client, downloads, store: media, clock, random: Math.random, log }));
 }
 
 function timeOf({ clock = systemClock }: AccountOptions): { readonly clock: Clock; readonly sleep: Sleep } {

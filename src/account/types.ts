@@ -1,5 +1,6 @@
 /** What an account is given by the host, and what it can be asked. */
 
+import type { MediaStore } from "../attachments/media-store.ts";
 import type { AccountConfig } from "../config/account.ts";
 import type { AccountPaths } from "../credentials/home.ts";
 import type { HostReplyFate } from "../intake/dispatcher.ts";
@@ -33,6 +34,8 @@ export interface Activity {
 export interface AccountOptions {
   readonly config: AccountConfig;
   readonly runner: TurnRunner;
+  /** Where attachments of requests are staged; without it they are left alone. */
+  readonly media?: MediaStore;
   readonly log: AccountLog;
   readonly setState: (state: AccountState) => void;
   readonly onActivity: (activity: Activity) => void;

@@ -5,6 +5,7 @@ import { runAccount } from "../account/account.ts";
 import type { AccountState } from "../account/state.ts";
 import type { AccountLog, RunningAccount } from "../account/types.ts";
 import type { AccountConfig } from "../config/account.ts";
+import { createMediaStore } from "./media.ts";
 import { register } from "./running.ts";
 import { statusPatch } from "./status.ts";
 import { turnOwner } from "./owner.ts";
@@ -33,6 +34,7 @@ export async function startAccount(ctx: Context): Promise<void> {
       run: (request, signal) => runTurn(account, request, signal),
       owner: (request) => turnOwner(account, request),
     },
+    media: createMediaStore(),
     log: hostLog(ctx),
     setState: (state: AccountState) => ctx.setStatus({ ...ctx.getStatus(), ...statusPatch(state) }),
     onActivity: (activity) => ctx.setStatus({ ...ctx.getStatus(), ...activity }),

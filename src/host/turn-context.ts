@@ -1,13 +1,14 @@
 /** Owns what the host is told of a request: the wrapped text, the sender, the session, and what the turn may not do. */
 
-import { resolveChannelInboundRouteEnvelope } from "openclaw/plugin-sdk/channel-inbound";
+import { resolveChannelInboundRouteEnvelope, toInboundMediaFacts } from "openclaw/plugin-sdk/channel-inbound";
 import { defineStableChannelIngressIdentity } from "openclaw/plugin-sdk/channel-ingress-runtime";
 import type { OpenClawConfig } from "openclaw/plugin-sdk/core";
 import { wrapExternalContent } from "openclaw/plugin-sdk/security-runtime";
+import { describeAttachments } from "../attachments/describe.ts";
 import type { AccountConfig } from "../config/account.ts";
 import { cleanLine, cleanText } from "../guard/text.ts";
 import { CHANNEL_ID } from "../ids.ts";
-import type { Command, TurnRequest } from "../replies/turn.ts";
+import type { Command, InboundAttachment, TurnRequest } from "../replies/turn.ts";
 import { getRuntime } from "./runtime.ts";
 import type { TurnSession } from "./session.ts";
 
@@ -33,13 +34,21 @@ const identity = defineStableChannelIngressIdentity({
  * with an id a sender cannot guess. The host's own long warning is left out, because it tells the model not to act on
  * the text, and acting on it is what the channel is for.
  */
-function wrapMessage(command: Command): string {
-  const boundary = wrapExternalContent(cleanText(command.message), {
-    source: "api",
-    sender: cleanLine(command.producer ?? "unknown"),
-    includeWarning: false,
-  });
-  return `${PREAMBLE}\n${boundary}`;
+function wrapMessage(command: Command, attachments: readonly InboundAttachment[]): string {
+  const sender = cleanLine(command.producer ?? "unknown");
+  const texts = [cleanText(command.message), ...describeAttachments(attachments)];
+  const blocks = texts.map((text) => wrapExternalContent(text, { source: "api", sender, includeWarning: false }));
+  return [PREAMBLE, ...blocks].join("\n");
+}
+
+/** The files the host is to show: what the agent reads as text it has in the request already. */
+function mediaOf(attachments: readonly InboundAttachment[], messageId: string) {
+  const files = attachments.flatMap(({ name, file, text }) =>
+    file === undefined || text !== undefined
+      ? []
+      : [{ path: file.path, contentType: file.contentType, fileName: name, messageId }],
+  );
+  return files.length === 0 ? {} : { media: toInboundMediaFacts(files) };
 }
 
 /** @throws Error when the host refuses the sender. */
@@ -49,7 +58,7 @@ export async function buildTurnContext(
   request: TurnRequest,
   session: TurnSession,
 ) {
-  const { command, address, attempt } = request;
+  const { command, address, attempt, attachments = [] } = request;
   const inbound = getRuntime().channel.inbound;
   const target = `${CHANNEL_ID}:${address}`;
   const messageId = `${command.commandId}~${attempt}`;
@@ -79,7 +88,7 @@ export async function buildTurnContext(
   if (ingress.ingress.admission !== "dispatch") {
     throw new Error(`the host refused the sender: ${ingress.ingress.reasonCode}`);
   }
-  const text = wrapMessage(command);
+  const text = wrapMessage(command, attachments);
   const deny = account.execPolicy.enabled ? DENIED_TOOLS : ["exec", ...DENIED_TOOLS];
   return inbound.buildContext({
     channelIngress: ingress,
@@ -100,6 +109,7 @@ export async function buildTurnContext(
       commandBody: text,
     },
     access: { commands: { authorized: false }, toolPolicy: { deny } },
+    ...mediaOf(attachments, messageId),
     supplemental: {
       channelStructuredContext: [
         {

@@ -8,6 +8,27 @@ export interface RequestedAttachment {
   readonly downloadUrl?: string;
 }
 
+/** One attachment of a request as its turn is shown it. Names, types and text in it come from outside. */
+export interface InboundAttachment {
+  /** Safe as a file's name. */
+  readonly name: string;
+  /** One line: what it is, and why it is not here where that is so. */
+  readonly summary: string;
+  /** Its text, or the beginning of it. */
+  readonly text?: string;
+  /** Where it lies, when it was staged as a file. */
+  readonly file?: StagedFile;
+}
+
+export interface StagedFile {
+  /** Absolute. */
+  readonly path: string;
+  /** By its bytes; `application/octet-stream` where they tell nothing. */
+  readonly contentType: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
 /** One command, taken from an event that is already safe on disk. */
 export interface Command {
   /** Stable id: lowercase hex, derived from (topic, event id). Safe in paths, addresses and keys. */
@@ -40,6 +61,8 @@ export interface TurnRequest {
    */
   readonly address: string;
   readonly timeoutMs: number;
+  /** What came of the command's attachments, in their order; absent where it has none. */
+  readonly attachments?: readonly InboundAttachment[];
 }
 
 /** How an attempt ended. Only `not-started` and `swallowed` leave the attempt uncounted. */
