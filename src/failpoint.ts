@@ -46,6 +46,7 @@ export const FAILPOINTS = [
   "intake.advanced",
   "turn.beginning",
   "turn.begun",
+  "turn.adopted",
   "turn.delivering",
   "turn.ended",
   "turn.recovering",

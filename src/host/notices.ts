@@ -6,6 +6,7 @@
 const NOTICES = [
   /^I['\u2019]m continuing your interrupted request now\b/,
   /^I couldn['\u2019]t confirm whether my previous reply reached this chat\b/,
+  /^I couldn['\u2019]t continue this session after a gateway restart\b/,
 ];
 
 export function isHostNotice(text: string): boolean {

@@ -46,6 +46,8 @@ export const outbound: ChannelOutboundAdapter = {
   // One reply is one send: a limit would make the host cut a long answer into several, of which only the first counts.
   textChunkLimit: 100_000_000,
   chunker: null,
+  // A resumed turn that fails says so in the host's words; unanswered, the command gets another attempt.
+  normalizePayload: ({ payload }) => (payload.isError === true ? null : payload),
   sendText: ({ to, text, accountId }) => send({ to, text, media: [], accountId }),
   sendMedia: ({ to, text, mediaUrl, accountId }) => send({ to, text, media: mediaUrl ? [mediaUrl] : [], accountId }),
 };

@@ -5,27 +5,26 @@
  * internal fields, so a shape we do not know is "unknown", which the caller treats as "wait a while" (SDK spec, 17.2).
  */
 
-import { getSessionEntry } from "openclaw/plugin-sdk/session-store-runtime";
 import type { AccountConfig } from "../config/account.ts";
 import { CHANNEL_ID } from "../ids.ts";
 import type { TurnRequest } from "../replies/turn.ts";
-import { turnSession } from "./session.ts";
+import { currentSession } from "./session.ts";
+import { field, type ReadSession, readSession } from "./session-record.ts";
 
-function field(value: unknown, key: string): unknown {
-  return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[key] : undefined;
-}
-
-export async function turnOwner(account: AccountConfig, request: TurnRequest): Promise<"host" | "nobody" | "unknown"> {
-  const { sessionKey } = turnSession(account.agentId, account.accountId, request.command);
+export function turnOwner(
+  account: AccountConfig,
+  request: TurnRequest,
+  read: ReadSession = readSession,
+): "host" | "nobody" | "unknown" {
+  const { sessionKey } = currentSession(account, request.command, read);
   let entry: unknown;
   try {
-    entry = await Promise.resolve(getSessionEntry({ agentId: account.agentId, sessionKey }));
+    entry = read(account.agentId, sessionKey);
   } catch {
     return "unknown";
   }
-  if (entry === undefined || entry === null) return "nobody";
   if (field(entry, "status") !== "running") return "nobody";
-  const to = field(field(entry, "restartRecoveryDeliveryContext"), "to");
+  const to = field(entry, "restartRecoveryDeliveryContext", "to");
   if (typeof to !== "string") return "unknown";
   return to === `${CHANNEL_ID}:${request.address}` || to === request.address ? "host" : "nobody";
 }

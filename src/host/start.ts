@@ -32,7 +32,7 @@ export async function startAccount(ctx: Context): Promise<void> {
     config: account,
     runner: {
       run: (request, signal) => runTurn(account, request, signal),
-      owner: (request) => turnOwner(account, request),
+      owner: async (request) => turnOwner(account, request),
     },
     media: createMediaStore(),
     log: hostLog(ctx),

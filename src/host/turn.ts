@@ -22,7 +22,7 @@ import { CHANNEL_ID } from "../ids.ts";
 import type { TurnRequest, TurnResult } from "../replies/turn.ts";
 import { isLoopRefusal, loopFacts } from "./loop-budget.ts";
 import { getRuntime } from "./runtime.ts";
-import { turnSession } from "./session.ts";
+import { currentSession } from "./session.ts";
 import { buildTurnContext } from "./turn-context.ts";
 
 /** What a run has produced so far. */
@@ -63,7 +63,7 @@ function isStillStarting(error: unknown): boolean {
 export async function runTurn(account: AccountConfig, request: TurnRequest, signal: AbortSignal): Promise<TurnResult> {
   const runtime = getRuntime();
   const cfg = runtime.config.current() as OpenClawConfig;
-  const session = turnSession(account.agentId, account.accountId, request.command);
+  const session = currentSession(account, request.command);
   const ctxPayload = await buildTurnContext(cfg, account, request, session);
   const answer = new Answer();
   let started = false;
@@ -96,6 +96,7 @@ export async function runTurn(account: AccountConfig, request: TurnRequest, sign
         turnAdoptionLifecycle: {
           admission: "exclusive",
           onAdopted: () => {
+            failpoint("turn.adopted");
             started = true;
           },
           onDeferred: () => {

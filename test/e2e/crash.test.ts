@@ -1,230 +1,245 @@
 /**
- * The plugin in a real OpenClaw gateway that is killed: at each row of the table in SDK spec 17.2, then at moments nobody
- * chose while commands flow and the hub dies too; and the windows in which a gateway stops or reloads. After a crash
- * the host resumes turns by itself and answers through its outbound adapter; whichever side answers, each command has
- * exactly one terminal reply. GATEWAY_KILLS makes the random part longer.
+ * The plugin in a real OpenClaw gateway that is stopped, reloaded and made to wait; killed at each row of the table in
+ * SDK spec 17.2; and killed, with its hub, at moments nobody chose while commands flow. After a crash the host resumes
+ * turns by itself and answers through its outbound adapter; whichever side answers, each command has exactly one
+ * terminal reply. One gateway serves the whole file; the first tests stop it cleanly, which lets Node keep what it has
+ * compiled, and makes the many starts after that shorter.
+ *
+ * GATEWAY_KILLS and GATEWAY_COMMANDS make the random part longer; CRASH_SEED repeats its choices (docs/testing.md).
  */
 
-import fs from "node:fs";
-import os from "node:os";
-import path from "node:path";
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { stopAllChildren } from "../../scripts/lib/children.ts";
-import { CHANNEL_ID } from "../../scripts/lib/host-config.ts";
-import type { Hub } from "../../scripts/lib/hub.ts";
-import { openClaw, setConfig } from "../../scripts/lib/openclaw.ts";
+import { CHANNEL_ID, PLUGIN_ID } from "../../scripts/lib/host-config.ts";
+import { setConfig, tryOpenClaw } from "../../scripts/lib/openclaw.ts";
+import { IN_THE_HOST } from "../crash/support/aims.ts";
 import { diceOf, type Dice } from "../promises/support/random.ts";
-import { type Asked, violations } from "../support/checker.ts";
-import { CrashGateway } from "../support/crash-gateway.ts";
+import { CrashScene } from "../support/crash-scene.ts";
 import { eventually, type TestGateway } from "../support/gateway.ts";
-import { restartTestHub, startTestHub } from "../support/hub.ts";
-import { TestTopics } from "../support/topics.ts";
 
-const KILLS = Number(process.env["GATEWAY_KILLS"] ?? 6);
+const KILLS = Number(process.env["GATEWAY_KILLS"] ?? 20);
+const COMMANDS = Number(process.env["GATEWAY_COMMANDS"] ?? 50 * KILLS);
 const SEED = Number(process.env["CRASH_SEED"] ?? Date.now() % 1_000_000);
-const COMMANDS_PER_KILL = 50;
-const CONVERSATIONS = 10;
-/** The host resumes interrupted turns one after the other, some seconds after its start. */
-const PATIENCE_MS = 240_000;
-/** One kill in so many is the hub's. */
-const HUB_SHARE = 3;
+const CONVERSATIONS = 25;
+/** Every so many kills are the gateway's, the others the hub's. */
+const GATEWAY_SHARE = 2;
+const HOLD_JOURNAL = fileURLToPath(new URL("../journal/fixtures/hold.ts", import.meta.url));
 
 vi.setConfig({ testTimeout: 600_000 + KILLS * 60_000, hookTimeout: 480_000 });
 
-let dir: string;
-let hub: Hub;
-let topics: TestTopics;
-let crash: CrashGateway;
+let scene: CrashScene;
 let gateway: TestGateway;
-const asked: Asked[] = [];
 
 beforeAll(async () => {
-  dir = fs.mkdtempSync(path.join(os.tmpdir(), "agentrux-e2e-crash-"));
-  hub = await startTestHub(dir);
-  topics = await TestTopics.create(hub, "main");
-  crash = await CrashGateway.prepare(dir, hub, topics, { maxAttempts: 10, startFrom: "earliest" });
-  gateway = crash.gateway;
-  gateway.dropBootstrap(await hub.issueCode(topics.agentScriptId));
-  await crash.start();
-  await gateway.untilListening(topics);
+  scene = await CrashScene.create({ maxAttempts: 20, maxConcurrency: 8, startFrom: "earliest" });
+  gateway = scene.gateway;
 });
 
-afterAll(async () => {
-  await gateway?.close();
-  await stopAllChildren();
-  fs.rmSync(dir, { recursive: true, force: true });
-});
+afterAll(() => scene?.close());
 
-/** Publishes a command, until the hub has it. */
-async function ask(message: string, conversation: string): Promise<Asked> {
-  const requestId = `r${asked.length}`;
-  const one: Asked = { requestId, conversation, message, status: "completed" };
-  asked.push(one);
-  await eventually("the hub takes a command", () =>
-    topics.publish({ requestId, message, conversationKey: conversation }).catch(() => undefined),
-  );
-  return one;
+/** Asks for something that keeps the model thinking until it is released, and waits until it thinks. */
+async function hold(name: string): Promise<void> {
+  await scene.ask(`HOLD:${name}`, "windows");
+  await scene.untilModelSees(`HOLD:${name}`);
 }
 
-async function results() {
-  const events = await topics.client.eventsAfter(topics.resultTopicId, 0);
-  return events.map(({ payload }) => payload);
+/** One run and one reply for what was under way, one reply for everything else. */
+async function answeredInOneRun(name: string): Promise<void> {
+  await scene.allAnswered();
+  expect(await scene.verdict()).toEqual([]);
+  expect(scene.timesAtModel(`HOLD:${name}`)).toBe(1);
 }
 
-/** Every broken promise, with what was answered there. */
-async function verdict(): Promise<readonly string[]> {
-  const all = await results();
-  return violations(asked, all).map((broken) => {
-    const replies = all.filter((result) => broken.startsWith(`${String(result["request_id"])} `));
-    return [broken, ...replies.map(({ status, message }) => `${String(status)}: ${String(message)}`)].join("\n  ");
+async function untilStatus(wanted: { readonly lifecycle: string; readonly lastError: RegExp }): Promise<void> {
+  await eventually(`the status ${wanted.lifecycle}`, async () => {
+    const seen = await scene.status();
+    return seen.lifecycle === wanted.lifecycle && wanted.lastError.test(seen.lastError);
   });
 }
 
-async function allAnswered(): Promise<void> {
-  const wanted = asked.length;
-  await eventually(
-    "everything is answered",
-    async () => {
-      const final = (await results().catch(() => [])).filter((result) => result["final"] === true);
-      return new Set(final.map((result) => result["request_id"])).size >= wanted;
-    },
-    PATIENCE_MS,
-  );
-}
+const READY = { lifecycle: "ready", lastError: /^$/ };
 
-/** Waits until a turn with this text has reached the model. */
-async function untilModelSees(text: string): Promise<void> {
-  await eventually(`the model sees "${text}"`, () => gateway.model.requests.some((r) => r.text.includes(text)));
-}
-
-describe("killed with a turn under way", () => {
-  it.each([
-    ["before the host has the turn", "turn.begun"],
-    ["when the host delivers the answer", "turn.delivering"],
-    ["when the host is done and nothing is written", "turn.ended"],
-    ["when the reply is about to be written", "journal.committing reply"],
-    ["when the reply is written", "journal.committed reply"],
-    ["when the reply is published and nobody knows", "reply.published"],
-  ])("%s (%s)", async (row, place) => {
-    crash.dieAt(place);
-    await ask(`row: ${row}`, "rows");
-    await ask(`after row: ${row}`, "rows");
-    expect(await crash.died()).toEqual({ asOrdered: true, code: 137 });
-    await crash.start();
-    await allAnswered();
-    expect(await verdict()).toEqual([]);
+describe("stopped, reloaded or made to wait, with a turn under way", () => {
+  it("a changed setting: the turn ends first, then the account starts anew", async () => {
+    await hold("reload");
+    await setConfig(gateway.home, [{ path: `channels.${CHANNEL_ID}.pollIntervalMs`, value: 30_000 }]);
+    await scene.ask("while the reload waits", "windows too");
+    gateway.model.release("reload");
+    await eventually("the account starts anew", () => scene.starts() >= 2);
+    await scene.ask("after the reload", "windows");
+    await answeredInOneRun("reload");
   });
 
-  it("while the model is thinking: the host resumes it", async () => {
-    await ask("HOLD:thinking", "rows");
-    await ask("after the thinking", "rows");
-    await untilModelSees("HOLD:thinking");
-    await gateway.kill();
-    gateway.model.release("thinking");
-    await crash.start();
-    await allAnswered();
-    expect(await verdict()).toEqual([]);
-    expect(gateway.model.requests.filter(({ text }) => text === "HOLD:thinking").length).toBeGreaterThan(1);
+  it("channels.stop and channels.start, as the health monitor does: no overlap", async () => {
+    await hold("restart");
+    const before = scene.starts();
+    expect(await scene.call("channels.stop")).toMatchObject({ stopped: false });
+    await scene.ask("while it restarts", "windows too");
+    // The turn that is running owns the account until it ends.
+    expect(await scene.call("channels.start")).toMatchObject({ outcome: { status: "retry" } });
+    expect(scene.starts()).toBe(before);
+    gateway.model.release("restart");
+    await eventually("the account is started", async () => {
+      const { outcome } = await scene.call("channels.start");
+      return outcome?.status === "handed-off";
+    });
+    await eventually("the account starts anew", () => scene.starts() > before);
+    await scene.ask("after the restart", "windows");
+    await answeredInOneRun("restart");
   });
-});
 
-describe("stopped or reloaded with a turn under way", () => {
-  it("SIGTERM: the turn ends and is answered, what comes meanwhile waits on disk", async () => {
-    await ask("HOLD:draining", "windows");
-    await untilModelSees("HOLD:draining");
+  it("a plugin reload: refused while the turn runs, and harmless afterwards", async () => {
+    const reload = () => tryOpenClaw(gateway.home, ["plugins", "reload", PLUGIN_ID]);
+    await hold("plugin");
+    const refused = await reload();
+    expect(refused.code).not.toBe(0);
+    expect(`${refused.stdout}${refused.stderr}`).toMatch(/active retained work/);
+    gateway.model.release("plugin");
+    await answeredInOneRun("plugin");
+    console.log("RELOAD", await reload());
+    await scene.ask("after the plugin's reload", "windows");
+    await answeredInOneRun("plugin");
+  });
+
+  it("an outage of the service: recovering, not restarted, and the answer waits", async () => {
+    await hold("outage");
+    const before = scene.starts();
+    await scene.killHub();
+    await untilStatus({ lifecycle: "recovering", lastError: /./ });
+    expect(await gateway.readiness()).toEqual({ ready: true, failing: [] });
+    gateway.model.release("outage");
+    await scene.startHub();
+    await scene.ask("after the outage", "windows");
+    await answeredInOneRun("outage");
+    await untilStatus(READY);
+    expect(scene.starts()).toBe(before);
+  });
+
+  it("SIGTERM: the turn ends and is answered; what comes while the host drains waits on disk", async () => {
+    await hold("draining");
     const stopped = gateway.stop();
-    await ask("while draining", "windows");
-    await ask("while draining, elsewhere", "windows too");
+    await eventually("the host drains", async () => {
+      const seen = await gateway.readiness();
+      return seen?.failing.includes("gateway-draining");
+    });
+    await scene.ask("while draining", "windows");
+    await scene.ask("while draining, elsewhere", "windows too");
     await sleep(1_000);
     gateway.model.release("draining");
     await stopped;
-    await crash.start();
-    await allAnswered();
-    expect(await verdict()).toEqual([]);
-    expect(gateway.model.requests.filter(({ text }) => text === "HOLD:draining")).toHaveLength(1);
+    expect(scene.timesAtModel("while draining, elsewhere")).toBe(0);
   });
 
-  it("a changed setting: the turn ends first, then the account starts anew", async () => {
-    await ask("HOLD:reload", "windows");
-    await untilModelSees("HOLD:reload");
-    await setConfig(gateway.home, [{ path: `channels.${CHANNEL_ID}.maxConcurrency`, value: 2 }]);
-    await ask("while the reload waits", "windows too");
-    gateway.model.release("reload");
-    await eventually("the account starts anew", () => starts() >= 2);
-    await ask("after the reload", "windows");
-    await allAnswered();
-    expect(await verdict()).toEqual([]);
-    expect(gateway.model.requests.filter(({ text }) => text === "HOLD:reload")).toHaveLength(1);
-  });
-
-  it("channels.stop and channels.start: no overlap, nothing lost", async () => {
-    await ask("HOLD:restart", "windows");
-    await untilModelSees("HOLD:restart");
-    const before = starts();
-    expect(await call("channels.stop")).toMatchObject({ stopped: false });
-    await ask("while it restarts", "windows too");
-    // The turn that is running owns the account until it ends.
-    expect(await call("channels.start")).toMatchObject({ outcome: { status: "retry" } });
-    gateway.model.release("restart");
-    await eventually("the account is started", async () => {
-      const { outcome } = await call("channels.start");
-      return outcome?.status === "handed-off";
+  it("started while another process owns the journal: stands by, says so, and takes over", async () => {
+    const owner = await ownJournal();
+    await scene.crash.start();
+    await untilStatus({
+      lifecycle: "recovering",
+      lastError: new RegExp(`standby: another gateway \\(pid ${owner.pid}\\)`),
     });
-    await eventually("the account starts anew", () => starts() > before);
-    await ask("after the restart", "windows");
-    await allAnswered();
-    expect(await verdict()).toEqual([]);
-    expect(gateway.model.requests.filter(({ text }) => text === "HOLD:restart")).toHaveLength(1);
+    expect(await gateway.readiness()).toEqual({ ready: true, failing: [] });
+    expect(scene.timesAtModel("while draining")).toBe(0);
+    owner.kill("SIGKILL");
+    await answeredInOneRun("draining");
+    expect([scene.timesAtModel("while draining"), scene.timesAtModel("while draining, elsewhere")]).toEqual([1, 1]);
+    await untilStatus(READY);
   });
 });
 
-/** Asks the running gateway to do something with the channel. */
-async function call(method: string): Promise<{ readonly outcome?: { readonly status: string } }> {
-  const params = JSON.stringify({ channel: CHANNEL_ID });
-  const answer = await openClaw(gateway.home, ["gateway", "call", method, "--params", params, "--json"]);
-  return JSON.parse(answer.slice(answer.indexOf("{"))) as { outcome?: { status: string } };
+/** A process that owns the journal, as another gateway would. */
+async function ownJournal(): Promise<ChildProcess> {
+  const owner = fork(HOLD_JOURNAL, [gateway.home.agentruxDir], { execArgv: [], silent: true });
+  if (owner.stdout !== null) await once(owner.stdout, "data");
+  return owner;
 }
 
-/** How often the account was started in this life of the gateway. */
-function starts(): number {
-  return gateway.log().split("Gateway starting: topic=").length - 1;
-}
+/** One kill after another, each with what the one before it left behind still being put right. */
+describe("killed with a turn under way", () => {
+  async function diesAndStarts(): Promise<void> {
+    expect(await scene.crash.died()).toEqual({ asOrdered: true, code: 137 });
+    await scene.crash.start();
+  }
+
+  it.each(IN_THE_HOST)("$row ($place)", async ({ row, place }) => {
+    scene.crash.dieAt(place);
+    await scene.ask(`row: ${row}`, row);
+    await scene.ask(`after row: ${row}`, row);
+    await diesAndStarts();
+  });
+
+  it("while the model is thinking, and again while the host resumes that turn", async () => {
+    await scene.ask("HOLD:thinking", "rows");
+    await scene.ask("after the thinking", "rows");
+    await scene.untilModelSees("HOLD:thinking");
+    for (const times of [2, 3]) {
+      await gateway.kill();
+      await scene.crash.start();
+      await scene.untilModelSees("HOLD:thinking", times);
+    }
+  });
+
+  it.each(["journal.committing reply", "journal.committed reply"])("when the host answers (%s)", async (place) => {
+    await scene.ask(`HOLD:${place.replaceAll(/\W/g, "-")}`, place);
+    await scene.ask("after the host's answer", place);
+    await scene.untilModelSees(`HOLD:${place.replaceAll(/\W/g, "-")}`);
+    await gateway.kill();
+    scene.crash.dieAt(place);
+    gateway.model.release(place.replaceAll(/\W/g, "-"));
+    await scene.crash.start();
+    await diesAndStarts();
+  });
+
+  it("has given every command one terminal reply", async () => {
+    gateway.model.release("thinking");
+    await scene.allAnswered();
+    expect(await scene.verdict()).toEqual([]);
+  });
+});
 
 describe("killed at moments nobody chose", () => {
-  async function publish(dice: Dice): Promise<void> {
-    for (let n = 0; n < COMMANDS_PER_KILL; n += 1) {
+  async function publish(dice: Dice, count: number): Promise<void> {
+    for (let n = 0; n < count; n += 1) {
       const slow = dice.chance(0.1) ? "SLOW:700 " : "";
-      await ask(`${slow}command ${asked.length}`, `random ${dice.int(1, CONVERSATIONS)}`);
-      await sleep(dice.int(0, 60));
+      await scene.ask(`${slow}command ${scene.asked.length}`, `random ${dice.int(1, CONVERSATIONS)}`);
     }
+  }
+
+  /** Waits until some more turns have reached the model: a kill that meets no work shows nothing. */
+  async function someWork(dice: Dice): Promise<void> {
+    const until = (await scene.answered()) + dice.int(1, 40);
+    const most = AbortSignal.timeout(15_000);
+    while (!most.aborted && (await scene.answered()) < until) await sleep(dice.int(1, 200));
+    await sleep(dice.int(0, 300));
   }
 
   it(`loses nothing and doubles nothing in ${KILLS} kills`, async () => {
     const dice = diceOf(SEED);
-    const before = asked.length;
+    const before = scene.asked.length;
     const kills = { gateway: 0, hub: 0 };
     for (let n = 0; n < KILLS; n += 1) {
-      const publishing = publish(dice);
-      await sleep(dice.int(200, 8_000));
-      if (n % HUB_SHARE === HUB_SHARE - 1) {
-        await hub.kill();
-        hub = await restartTestHub(hub);
-        kills.hub += 1;
-      } else {
+      const publishing = publish(dice, Math.ceil(COMMANDS / KILLS));
+      await someWork(dice);
+      if (n % GATEWAY_SHARE === 0) {
         await gateway.kill();
-        await crash.start();
+        await scene.crash.start();
         kills.gateway += 1;
+      } else {
+        await scene.killHub();
+        await scene.startHub();
+        kills.hub += 1;
       }
       await publishing;
     }
-    await allAnswered();
+    await scene.allAnswered();
     // What a kill has left half done would show up after a start.
     await gateway.stop();
-    await crash.start();
-    const broken = await verdict();
+    await scene.crash.start();
+    const broken = await scene.verdict();
     process.stdout.write(
-      `gateway: ${kills.gateway} random kills, ${kills.hub} of the hub, ${asked.length - before} commands, ` +
+      `gateway: ${kills.gateway} random kills, ${kills.hub} of the hub, ${scene.asked.length - before} commands, ` +
         `${broken.length} broken promises, seed ${SEED}\n`,
     );
     expect(broken).toEqual([]);

@@ -2,10 +2,13 @@ import { describe, expect, it } from "vitest";
 import { isHostNotice } from "../../src/host/notices.ts";
 
 describe("isHostNotice", () => {
-  it("knows the two notices of a restart, with either apostrophe", () => {
+  it("knows the notices of a restart, with either apostrophe", () => {
     expect(isHostNotice("I'm continuing your interrupted request now (the gateway has just restarted).")).toBe(true);
     expect(isHostNotice("I\u2019m continuing your interrupted request now")).toBe(true);
     expect(isHostNotice("I couldn\u2019t confirm whether my previous reply reached this chat, so I won\u2019t")).toBe(
+      true,
+    );
+    expect(isHostNotice("I couldn't continue this session after a gateway restart. Your transcript is safe.")).toBe(
       true,
     );
   });

@@ -13,6 +13,7 @@ import {
   openClaw,
   type OpenClawHome,
   openClawHome,
+  type Readiness,
   setConfig,
 } from "../../scripts/lib/openclaw.ts";
 import { packPlugin } from "../../scripts/lib/plugin-package.ts";
@@ -88,6 +89,11 @@ export class TestGateway {
   async kill(): Promise<void> {
     await this.#gateway?.kill();
     this.#gateway = undefined;
+  }
+
+  /** What `/readyz` says; undefined while nothing answers. */
+  async readiness(): Promise<Readiness | undefined> {
+    return this.#gateway?.readiness();
   }
 
   /** What it has logged since it was started. */

@@ -3,13 +3,14 @@
 import path from "node:path";
 import { Hub } from "../../scripts/lib/hub.ts";
 
-/** Starts a hub on a free port, with its data and its log in `dir`. */
-export function startTestHub(dir: string): Promise<Hub> {
+/** Starts a hub on a free port, with its data and its log in `dir`. `extraArgs`: see hub-main.ts. */
+export function startTestHub(dir: string, extraArgs: readonly string[] = []): Promise<Hub> {
   return Hub.start({
     dataDir: path.join(dir, "hub"),
     port: 0,
     logFile: path.join(dir, "hub.log"),
     program: path.join(import.meta.dirname, "hub-main.ts"),
+    extraArgs,
   });
 }
 

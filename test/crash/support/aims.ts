@@ -104,6 +104,17 @@ export const ACTIVATING = {
   refused: aimsAt("activation.quarantining", "activation.quarantined"),
 } as const;
 
+/** Passed only in a real host: the rows of SDK spec 17.2, for test/e2e/crash.test.ts. A place as crash-on-order.ts takes it. */
+export const IN_THE_HOST: readonly { readonly row: string; readonly place: string }[] = [
+  { row: "before the host has the turn", place: "turn.begun" },
+  { row: "when the host has taken the turn over", place: "turn.adopted" },
+  { row: "when the host delivers the answer", place: "turn.delivering" },
+  { row: "when the host is done and nothing is written", place: "turn.ended" },
+  { row: "when the reply is about to be written", place: "journal.committing reply" },
+  { row: "when the reply is written", place: "journal.committed reply" },
+  { row: "when the reply is published and nobody knows", place: "reply.published" },
+];
+
 function aimsAt(...points: readonly FailpointName[]): readonly Aim[] {
   return points.map((point) => ({ point, passes: 1 }));
 }
