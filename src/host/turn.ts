@@ -4,6 +4,7 @@
  * The host gives no single answer to "what became of it", so the outcome is put together (SDK spec, 6.3 and 17.5):
  *   dispatch() rejected, name GatewayDrainingError      -> not started (draining)
  *   dispatch() rejected, the host still resumes         -> not started (starting)
+ *   dispatch() rejected, the host's state is locked      -> not started (capacity)
  *   the caller aborted it (time limit, or a stop)        -> not started (aborted); the caller knows which
  *   dropped by the host's loop guard                     -> refused
  *   deferredToActiveRun                                 -> deferred: the reply comes through the outbound adapter
@@ -55,6 +56,13 @@ function isDraining(error: unknown): boolean {
  */
 function isStillStarting(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith("Restart recovery failed:");
+}
+
+/** Names of errors that mean: another process of the host, a command line say, holds its state just now. */
+const BUSY = new Set(["StateDatabaseCoordinatorContentionError", "SessionWorkStartChangedError"]);
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && BUSY.has(error.name);
 }
 
 /**
@@ -122,6 +130,7 @@ export async function runTurn(account: AccountConfig, request: TurnRequest, sign
     if (isDraining(error)) return { kind: "not-started", reason: "draining" };
     if (signal.aborted) return { kind: "not-started", reason: "aborted" };
     if (isStillStarting(error)) return { kind: "not-started", reason: "starting" };
+    if (!started && isBusy(error)) return { kind: "not-started", reason: "capacity" };
     return { kind: "failed", reason: errorText(error) };
   }
 }

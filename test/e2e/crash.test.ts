@@ -99,7 +99,9 @@ describe("stopped, reloaded or made to wait, with a turn under way", () => {
     expect(`${refused.stdout}${refused.stderr}`).toMatch(/active retained work/);
     gateway.model.release("plugin");
     await answeredInOneRun("plugin");
-    console.log("RELOAD", await reload());
+    const before = scene.starts();
+    expect(await reload()).toMatchObject({ code: 0 });
+    await eventually("the account starts anew", () => scene.starts() > before);
     await scene.ask("after the plugin's reload", "windows");
     await answeredInOneRun("plugin");
   });
