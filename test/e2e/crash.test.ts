@@ -68,9 +68,10 @@ describe("stopped, reloaded or made to wait, with a turn under way", () => {
     await setConfig(gateway.home, [{ path: `channels.${CHANNEL_ID}.pollIntervalMs`, value: 30_000 }]);
     await scene.ask("while the reload waits", "windows too");
     gateway.model.release("reload");
-    await eventually("the account starts anew", () => scene.starts() >= 2);
+    await eventually("the account starts anew", () => scene.starts() > 1);
     await scene.ask("after the reload", "windows");
     await answeredInOneRun("reload");
+    expect(scene.starts()).toBe(2);
   });
 
   it("channels.stop and channels.start, as the health monitor does: no overlap", async () => {
@@ -160,16 +161,14 @@ async function ownJournal(): Promise<ChildProcess> {
 
 /** One kill after another, each with what the one before it left behind still being put right. */
 describe("killed with a turn under way", () => {
-  async function diesAndStarts(): Promise<void> {
-    expect(await scene.crash.died()).toEqual({ asOrdered: true, code: 137 });
-    await scene.crash.start();
-  }
+  const AS_ORDERED = { asOrdered: true, code: 137 };
 
   it.each(IN_THE_HOST)("$row ($place)", async ({ row, place }) => {
     scene.crash.dieAt(place);
     await scene.ask(`row: ${row}`, row);
     await scene.ask(`after row: ${row}`, row);
-    await diesAndStarts();
+    expect(await scene.crash.died()).toEqual(AS_ORDERED);
+    await scene.crash.start();
   });
 
   it("while the model is thinking, and again while the host resumes that turn", async () => {
@@ -181,6 +180,7 @@ describe("killed with a turn under way", () => {
       await scene.crash.start();
       await scene.untilModelSees("HOLD:thinking", times);
     }
+    expect(await scene.answered()).toBeLessThan(scene.asked.length);
   });
 
   it.each(["journal.committing reply", "journal.committed reply"])("when the host answers (%s)", async (place) => {
@@ -191,7 +191,8 @@ describe("killed with a turn under way", () => {
     scene.crash.dieAt(place);
     gateway.model.release(place.replaceAll(/\W/g, "-"));
     await scene.crash.start();
-    await diesAndStarts();
+    expect(await scene.crash.died()).toEqual(AS_ORDERED);
+    await scene.crash.start();
   });
 
   it("has given every command one terminal reply", async () => {
