@@ -34,6 +34,8 @@ export interface AccountConfig {
   readonly replyMaxAgeMs: number;
   readonly startFrom: "latest" | "earliest";
   readonly excludeOwnEvents: boolean;
+  /** False: each start begins at the newest event, as the vendor's 1.x did. */
+  readonly resumeFromLastSeq: boolean;
   readonly execPolicy: ExecPolicy;
   readonly botLoopProtection: BotLoopProtection;
   /** What is wrong, one plain sentence a problem, each naming its key; empty when the account can start. */

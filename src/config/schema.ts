@@ -19,6 +19,12 @@ const baseUrl = z
 
 const integer = (min: number, max: number) => z.number().int().min(min).max(max);
 
+/**
+ * The vendor's plugin takes any number here, and the host refuses to start over a value its schema does not allow. So
+ * its users' numbers are taken as they are and brought into range when they are read, with a finding.
+ */
+const lenient = z.number();
+
 /** The keys of one account, as written by a person. All optional here: what is missing is reported by name. */
 export const accountKeys = {
   enabled: z.boolean(),
@@ -27,13 +33,14 @@ export const accountKeys = {
   commandTopicId: topicId,
   resultTopicId: topicId,
   agentId: z.string().min(1).max(64),
-  pollIntervalMs: integer(1_000, 3_600_000),
-  maxConcurrency: integer(1, 64),
-  subagentTimeoutMs: integer(1_000, 3_600_000),
+  pollIntervalMs: lenient,
+  maxConcurrency: lenient,
+  subagentTimeoutMs: lenient,
   maxAttempts: integer(1, 20),
   replyMaxAgeMs: integer(60_000, 30 * 86_400_000),
   startFrom: z.enum(["latest", "earliest"]),
   excludeOwnEvents: z.boolean(),
+  resumeFromLastSeq: z.boolean(),
   botLoopProtection: z.strictObject({
     enabled: z.boolean().optional(),
     maxEventsPerWindow: integer(1, 10_000).optional(),
@@ -58,4 +65,26 @@ export const DEFAULTS = {
   replyMaxAgeMs: 86_400_000,
   startFrom: "latest",
   excludeOwnEvents: true,
+  resumeFromLastSeq: true,
+} as const;
+
+/** Whole numbers from `min` to `max`; what lies outside is brought inside. */
+export const RANGES = {
+  pollIntervalMs: { min: 1_000, max: 3_600_000 },
+  maxConcurrency: { min: 1, max: 64 },
+  subagentTimeoutMs: { min: 1_000, max: 3_600_000 },
+} as const satisfies Partial<Record<AccountKey, { readonly min: number; readonly max: number }>>;
+
+/** Brings a number into the range of its key. */
+export function withinRange(key: keyof typeof RANGES, value: number): number {
+  const { min, max } = RANGES[key];
+  return Math.min(Math.max(Math.round(value), min), max);
+}
+
+/** Keys of earlier plugins that do nothing any more, and what to do about each. They never keep the gateway from starting. */
+export const REMOVED_KEYS = {
+  activationCode: "remove it: a code in the configuration is a secret in the open. Codes go into BOOTSTRAP.md",
+  ingressMode: "remove it: no version ever read it",
+  webhookSecret: "remove it: no version ever read it",
+  dangerouslyAllowNameMatching: "remove it: senders are told apart by the id the service has verified, never by name",
 } as const;

@@ -29,6 +29,13 @@ export interface AccountPaths {
 const DEFAULT_ACCOUNT_ID = "default";
 // Lower case only: two ids that differ in case would share a folder on a case-insensitive disk.
 const ACCOUNT_ID_PATTERN = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+const ACCOUNT_ID_RULE =
+  "an account id must be 1 to 64 characters of a-z, 0-9, _ and -, beginning with a letter or digit";
+
+/** Why `accountId` cannot name a folder, or undefined when it can. */
+export function accountIdProblem(accountId: string): string | undefined {
+  return ACCOUNT_ID_PATTERN.test(accountId) ? undefined : ACCOUNT_ID_RULE;
+}
 
 /**
  * The base directory `<home>/.agentrux`: HOME, else USERPROFILE, else what the operating system says.
@@ -56,12 +63,8 @@ export function baseDirectory(environment: HomeEnvironment = process.env, system
  * @example accountPaths("default", "/home/ada/.agentrux").credentials // "/home/ada/.agentrux/credentials.json"
  */
 export function accountPaths(accountId: string, base: string = baseDirectory()): AccountPaths {
-  if (!ACCOUNT_ID_PATTERN.test(accountId)) {
-    throw new AgentruxError(
-      "config",
-      "an account id must be 1 to 64 characters of a-z, 0-9, _ and -, beginning with a letter or digit",
-    );
-  }
+  const problem = accountIdProblem(accountId);
+  if (problem !== undefined) throw new AgentruxError("config", problem);
   const dir = accountId === DEFAULT_ACCOUNT_ID ? base : join(base, "accounts", accountId);
   return {
     accountId,

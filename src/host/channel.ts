@@ -6,7 +6,8 @@ import {
   createDefaultChannelRuntimeState,
 } from "openclaw/plugin-sdk/status-helpers";
 import type { AccountConfig } from "../config/account.ts";
-import { DEFAULT_ACCOUNT_ID, listAccountIds, resolveAccountConfig } from "../config/resolve.ts";
+import { DEFAULT_ACCOUNT_ID, listAccountIds } from "../config/places.ts";
+import { resolveAccountConfig } from "../config/resolve.ts";
 import { errorText } from "../errors.ts";
 import { CHANNEL_ID, PLUGIN_ID } from "../ids.ts";
 import { normalizeAddress, outbound } from "./outbound.ts";

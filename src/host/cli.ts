@@ -4,7 +4,8 @@ import type { OpenClawPluginApi } from "openclaw/plugin-sdk/core";
 import { actOnDeadLetter, inbox, listDeadLetters, showDeadLetter } from "../cli/journal.ts";
 import { type CommandResult, failed, print } from "../cli/output.ts";
 import { setWaterline, showWaterline } from "../cli/waterline.ts";
-import { DEFAULT_ACCOUNT_ID, type HostConfig, resolveAccountConfig } from "../config/resolve.ts";
+import { DEFAULT_ACCOUNT_ID, type HostConfig } from "../config/places.ts";
+import { resolveAccountConfig } from "../config/resolve.ts";
 import { type AccountPaths, accountPaths } from "../credentials/home.ts";
 import { errorText, isAgentruxError } from "../errors.ts";
 

@@ -6,7 +6,7 @@
 
 import type { ChannelOutboundAdapter } from "openclaw/plugin-sdk/core";
 import { PlatformMessageNotDispatchedError } from "openclaw/plugin-sdk/error-runtime";
-import { DEFAULT_ACCOUNT_ID } from "../config/resolve.ts";
+import { DEFAULT_ACCOUNT_ID } from "../config/places.ts";
 import { CHANNEL_ID } from "../ids.ts";
 import { isHostNotice } from "./notices.ts";
 import { find } from "./running.ts";

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { accountKeys } from "../../src/config/schema.ts";
+import { accountKeys, REMOVED_KEYS } from "../../src/config/schema.ts";
 import { CHANNEL_ID, PLUGIN_ID } from "../../src/ids.ts";
 
 interface JsonSchema {
@@ -18,6 +18,12 @@ interface JsonSchema {
   readonly enum?: readonly string[];
 }
 
+interface UiHint {
+  readonly label?: string;
+  readonly help?: string;
+  readonly sensitive?: boolean;
+}
+
 const root = path.resolve(import.meta.dirname, "../..");
 const read = (name: string): unknown => JSON.parse(readFileSync(path.join(root, name), "utf8"));
 const manifest = read("openclaw.plugin.json") as {
@@ -25,8 +31,8 @@ const manifest = read("openclaw.plugin.json") as {
   version: string;
   channels: string[];
   configSchema: JsonSchema;
-  uiHints: Record<string, { label: string }>;
-  channelConfigs: Record<string, { schema: JsonSchema; uiHints: Record<string, unknown> }>;
+  uiHints: Record<string, UiHint>;
+  channelConfigs: Record<string, { schema: JsonSchema; uiHints: Record<string, UiHint> }>;
 };
 const pkg = read("package.json") as { version: string; openclaw: { channel: { id: string } } };
 const channel = manifest.channelConfigs[CHANNEL_ID];
@@ -51,10 +57,20 @@ describe("manifest", () => {
     expect(Object.keys(schema.properties ?? {})).toEqual(expect.arrayContaining(Object.keys(accountKeys)));
   });
 
-  it("knows no key of an account that the code does not read", () => {
-    expect(Object.keys(account.properties ?? {}).toSorted()).toEqual(Object.keys(accountKeys).toSorted());
-    expect(Object.keys(manifest.configSchema.properties ?? {}).toSorted()).toEqual(Object.keys(accountKeys).toSorted());
+  it("knows no key of an account that the code does not read, but for those of earlier plugins", () => {
+    const known = Object.keys({ ...accountKeys, ...REMOVED_KEYS }).toSorted();
+    expect(Object.keys(account.properties ?? {}).toSorted()).toEqual(known);
+    expect(Object.keys(manifest.configSchema.properties ?? {}).toSorted()).toEqual(known);
   });
+
+  it.each(Object.keys(REMOVED_KEYS))(
+    "takes any value for %s: over one it refused, the gateway would not start",
+    (key) => {
+      for (const schema of [manifest.configSchema, channel?.schema, account]) {
+        expect(Object.keys(schema?.properties?.[key] ?? {})).toEqual(["description"]);
+      }
+    },
+  );
 
   it.each(Object.keys(accountKeys) as (keyof typeof accountKeys)[])("has the range of %s", (key) => {
     const ours = z.toJSONSchema(accountKeys[key], { io: "input", unrepresentable: "any" }) as JsonSchema;
@@ -72,8 +88,22 @@ describe("manifest", () => {
     expect(text).not.toContain('"default"');
   });
 
-  it("names every key for the Control UI, but for the two that explain themselves", () => {
-    const labelled = Object.keys(manifest.uiHints);
-    expect(Object.keys(accountKeys).filter((key) => !labelled.includes(key))).toEqual(["enabled", "name"]);
+  it("labels and explains every key for the Control UI, and marks what may hold a secret", () => {
+    const explained = (hints: Record<string, UiHint> | undefined) =>
+      Object.entries(hints ?? {}).filter(([, { label, help }]) => label && help);
+    const keys = Object.keys({ ...accountKeys, ...REMOVED_KEYS });
+    expect(
+      explained(manifest.uiHints)
+        .map(([key]) => key)
+        .toSorted(),
+    ).toEqual(keys.toSorted());
+    expect(
+      explained(channel?.uiHints)
+        .map(([key]) => key)
+        .toSorted(),
+    ).toEqual(Object.keys(channel?.schema.properties ?? {}).toSorted());
+    for (const hints of [manifest.uiHints, channel?.uiHints]) {
+      expect(hints).toMatchObject({ activationCode: { sensitive: true }, webhookSecret: { sensitive: true } });
+    }
   });
 });

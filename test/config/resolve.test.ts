@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { listAccountIds, resolveAccountConfig } from "../../src/config/resolve.ts";
+import { listAccountIds } from "../../src/config/places.ts";
+import { resolveAccountConfig } from "../../src/config/resolve.ts";
 import { PLUGIN_ID } from "../../src/ids.ts";
 
 const COMMANDS = "11111111-1111-4111-8111-111111111111";
@@ -23,6 +24,12 @@ describe("listAccountIds", () => {
   it("names the accounts, with the default beside them where it is configured", () => {
     expect(listAccountIds(atChannel({ accounts: { a: keys, b: keys } }))).toEqual(["a", "b"]);
     expect(listAccountIds(atChannel({ ...keys, accounts: { a: {} } }))).toEqual(["default", "a"]);
+    expect(listAccountIds({ ...atPlugin(keys), ...atChannel({ accounts: { a: {} } }) })).toEqual(["default", "a"]);
+  });
+
+  it("makes no default account of what named accounts merely share", () => {
+    const shared = { agentId: "main", resultTopicId: RESULTS, accounts: { a: {} } };
+    expect(listAccountIds(atChannel(shared))).toEqual(["a"]);
   });
 });
 
@@ -41,6 +48,7 @@ describe("resolveAccountConfig", () => {
       replyMaxAgeMs: 86_400_000,
       startFrom: "latest",
       excludeOwnEvents: true,
+      resumeFromLastSeq: true,
       execPolicy: { enabled: false, allowedCommands: [] },
       botLoopProtection: {},
       problems: [],
@@ -79,10 +87,9 @@ describe("resolveAccountConfig", () => {
   it.each([
     ["commandTopicId", "nonsense", /commandTopicId must be a topic id/],
     ["commandTopicId", "../../etc", /commandTopicId must be a topic id/],
-    ["pollIntervalMs", 5, /pollIntervalMs .*1000/],
-    ["maxConcurrency", 0, /maxConcurrency .*1/],
+    ["maxAttempts", 0, /maxAttempts .*1/],
     ["maxConcurrency", "3", /maxConcurrency .*number/],
-    ["subagentTimeoutMs", 1.5, /subagentTimeoutMs .*int/],
+    ["maxAttempts", 1.5, /maxAttempts .*int/],
     ["baseUrl", "ftp://x", /baseUrl must be an http\(s\) URL/],
     ["execPolicy", { enabled: "yes" }, /execPolicy\.enabled .*boolean/],
     ["startFrom", "middle", /startFrom .*latest/],
@@ -91,6 +98,48 @@ describe("resolveAccountConfig", () => {
     expect(problems).toHaveLength(1);
     expect(problems[0]).toMatch(said);
     expect(problems[0]).toContain(`plugins.entries.${PLUGIN_ID}.config.${key}`);
+  });
+
+  it("brings the numbers the vendor's plugin never checked into range, instead of refusing them", () => {
+    const written = { ...keys, pollIntervalMs: 5, maxConcurrency: 1_000, subagentTimeoutMs: 1_500.5 };
+    expect(resolveAccountConfig(atPlugin(written), "default")).toMatchObject({
+      pollIntervalMs: 1_000,
+      maxConcurrency: 64,
+      subagentTimeoutMs: 1_501,
+      problems: [],
+    });
+  });
+
+  it("is off where any place says so", () => {
+    const on = { ...keys, enabled: true };
+    expect(resolveAccountConfig(atChannel({ enabled: false, accounts: { a: on } }), "a").enabled).toBe(false);
+    expect(resolveAccountConfig(atChannel({ enabled: true, accounts: { a: on } }), "a").enabled).toBe(true);
+    expect(resolveAccountConfig({ ...atPlugin({ enabled: false }), ...atChannel(on) }, null).enabled).toBe(false);
+  });
+
+  it("shares what stands outside the accounts, but neither the command topic nor the name", () => {
+    const shared = { ...keys, name: "main one", maxConcurrency: 7, accounts: { a: {} } };
+    expect(resolveAccountConfig(atChannel(shared), "a")).toMatchObject({
+      resultTopicId: RESULTS,
+      agentId: "main",
+      maxConcurrency: 7,
+      commandTopicId: "",
+      problems: [expect.stringMatching(/^channels\.agentrux\.accounts\.a\.commandTopicId is not set/)],
+    });
+    expect(resolveAccountConfig(atChannel(shared), "a").name).toBeUndefined();
+  });
+
+  it.each(["../../etc", "A", "", "a/b", "a".repeat(65), "__proto__", "constructor ", "-a"])(
+    "refuses %j as an account id, whatever its section says",
+    (id) => {
+      const { problems } = resolveAccountConfig(atChannel({ accounts: { [id]: keys } }), id);
+      expect(problems[0]).toMatch(/an account id must be/);
+    },
+  );
+
+  it("does not take what objects inherit for an account's section", () => {
+    const { problems } = resolveAccountConfig(atChannel({ accounts: {} }), "constructor");
+    expect(problems).toHaveLength(3);
   });
 
   it("refuses an agent the gateway does not have, never falling back to another", () => {
