@@ -17,6 +17,7 @@ const OPERATIONS: { readonly [K in keyof JournalOperations]: true } = {
   markSending: true,
   deferReply: true,
   acknowledge: true,
+  rewriteReply: true,
   replaceReplies: true,
   expireReply: true,
   deadLetters: true,

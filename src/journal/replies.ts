@@ -37,7 +37,14 @@ export function replyOperations(
   account: string,
 ): Pick<
   JournalOperations,
-  "unsentCommands" | "nextReply" | "markSending" | "deferReply" | "acknowledge" | "replaceReplies" | "expireReply"
+  | "unsentCommands"
+  | "nextReply"
+  | "markSending"
+  | "deferReply"
+  | "acknowledge"
+  | "rewriteReply"
+  | "replaceReplies"
+  | "expireReply"
 > {
   const writeReplies = replyWriter(db);
   const listUnsent = db.prepare(
@@ -53,6 +60,7 @@ export function replyOperations(
   );
   const defer = db.prepare("UPDATE replies SET state = ?, not_before = ? WHERE id = ? AND state <> 'acknowledged'");
   const acknowledge = db.prepare("UPDATE replies SET state = 'acknowledged', body = '' WHERE id = ? RETURNING command");
+  const rewrite = db.prepare("UPDATE replies SET body = ? WHERE id = ? AND state <> 'acknowledged'");
   const deleteCommand = db.prepare("DELETE FROM commands WHERE id = ?");
   const deleteUnsent = db.prepare("DELETE FROM replies WHERE command = ? AND state <> 'acknowledged'");
   const bury = db.prepare(
@@ -85,6 +93,9 @@ export function replyOperations(
       const command = Number(acknowledge.get(reply)?.["command"]);
       if (next.get(command) !== undefined) return false;
       return deleteCommand.run(command).changes === 1;
+    },
+    rewriteReply(reply, body) {
+      rewrite.run(body, reply);
     },
     replaceReplies(command, replies, at) {
       if (isReplied.get(command) === undefined) return;

@@ -167,6 +167,8 @@ export interface JournalOperations {
   deferReply(reply: number, notBefore: number, uncertain: boolean): void;
   /** The part is published. True when it was the last one, and the command is done. */
   acknowledge(reply: number): boolean;
+  /** Writes a part anew that is not acknowledged, in the state it is in. */
+  rewriteReply(reply: number, body: string): void;
   /** Replaces the parts of a replied command that are not acknowledged. */
   replaceReplies(command: number, replies: readonly NewReply[], at: number): void;
   /** Gives up publishing: a replied command and its unsent parts go to the dead letters. */

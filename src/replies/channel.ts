@@ -1,14 +1,18 @@
 /** The outbox's way to the result topic, over the service client. */
 
 import { isAgentruxError } from "../errors.ts";
-import type { Cursor, EventPage, ServiceClient, TopicEvent } from "../service/types.ts";
+import type { Cursor, EventPage, Generation, ServiceClient, TopicEvent, UploadedObject } from "../service/types.ts";
 import type { OutgoingEvent } from "./compose.ts";
+import { SPILL_CONTENT_TYPE, SPILL_NAME } from "./spill.ts";
 
 export interface ReplyChannel {
+  readonly generation: Generation;
   /** Whether the server is known to recognise a repeated `Idempotency-Key`. */
   readonly recognisesRepeats: boolean;
   /** Resolves when the event is stored. Rejects with `AgentruxError`. */
   publish(event: OutgoingEvent, replyId: string, signal: AbortSignal): Promise<void>;
+  /** Stores a text as an object of the result topic. Rejects with `AgentruxError`. A repeat makes a new object. */
+  upload(text: string, signal: AbortSignal): Promise<UploadedObject>;
   /**
    * Whether a reply is on the result topic already. `unknown`: the topic cannot be read, or too much has been
    * published since to tell.
@@ -66,6 +70,9 @@ export function createReplyChannel(client: ServiceClient, resultTopicId: string)
   };
 
   return {
+    get generation() {
+      return client.generation;
+    },
     get recognisesRepeats() {
       return client.generation === "b";
     },
@@ -79,6 +86,14 @@ export function createReplyChannel(client: ServiceClient, resultTopicId: string)
         signal,
       });
     },
+    upload: (text, signal) =>
+      client.createObject({
+        topicId: resultTopicId,
+        bytes: Buffer.from(text),
+        contentType: SPILL_CONTENT_TYPE,
+        filename: SPILL_NAME,
+        signal,
+      }),
     async find(replyId, ageMs, signal) {
       try {
         return await lookBack(replyId, ageMs, signal);

@@ -3,11 +3,12 @@
  *
  * Every reply ends with exactly one event whose `final` is true and whose `status` is terminal. A long message is cut
  * into numbered parts of which the earlier ones have status `partial`, so that a reader who looks only for a terminal
- * status never takes a piece for the whole.
+ * status never takes a piece for the whole. What would take more than a handful of parts is spilled (spill.ts).
  */
 
 import type { NewReply, UnsentReply } from "../journal/types.ts";
 import { replyIdOf } from "./reply-id.ts";
+import { MAX_PARTS, previewOf, type Spill } from "./spill.ts";
 import { splitForJson } from "./split.ts";
 import type { Command } from "./turn.ts";
 
@@ -36,6 +37,8 @@ export interface OutgoingEvent {
   readonly type: string;
   readonly payload: Readonly<Record<string, unknown>>;
   readonly correlationId?: string;
+  /** Its text is still to be put into an object, or is in one. Stays in the journal. */
+  readonly spill?: Spill;
 }
 
 /** Writes a command's ending as events. The dialect of a command's type is chosen here. */
@@ -73,7 +76,15 @@ export function composeReply(command: Command, ending: Ending, replays: number):
   const frame = { ...common, reply_id: replyIdOf(command.commandId, replays, 1), status: "completed", message: "" };
   const widest = eventOf(command, { ...frame, part: 1_000_000, parts: 1_000_000, final: false, ...finalFields });
   const room = MAX_PART_BYTES - Buffer.byteLength(JSON.stringify(widest));
-  const pieces = splitForJson(ending.message, Math.max(room, MAX_PART_BYTES / 4));
+  const partBytes = Math.max(room, MAX_PART_BYTES / 4);
+  const pieces = splitForJson(ending.message, partBytes);
+  if (pieces.length > MAX_PARTS) {
+    const replyId = replyIdOf(command.commandId, replays, 1);
+    const message = previewOf(ending.message);
+    const payload = { ...common, reply_id: replyId, status: ending.status, message, final: true, ...finalFields };
+    const event = { ...eventOf(command, payload), spill: { text: ending.message, partBytes } } satisfies OutgoingEvent;
+    return [{ replyId, part: 1, body: JSON.stringify(event) }];
+  }
 
   return pieces.map((message, index) => {
     const part = index + 1;
@@ -111,5 +122,7 @@ export function replacementFor(refused: UnsentReply, code: string): NewReply | u
     final: true,
     error: { code: REFUSED, message },
   };
-  return { replyId, part: refused.part, body: JSON.stringify({ ...event, payload } satisfies OutgoingEvent) };
+  const { type, correlationId } = event;
+  const body = { type, payload, ...(correlationId === undefined ? {} : { correlationId }) } satisfies OutgoingEvent;
+  return { replyId, part: refused.part, body: JSON.stringify(body) };
 }

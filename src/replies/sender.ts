@@ -8,11 +8,12 @@
  *
  * Where the server recognises the key a repeat is harmless. Where it does not (generation A), a part whose outcome is
  * unknown is first looked for on the result topic, after it had time to arrive. A reply the server will never take is
- * replaced by a short failed one. A reply that cannot be delivered within its age limit goes to the dead letters, but
+ * replaced by a short failed one. A spilled reply is uploaded before it is sent, and sent as numbered parts where the
+ * service takes no objects. A reply that cannot be delivered within its age limit goes to the dead letters, but
  * only when it has also been tried a good number of times: a clock that jumps, or a day without power, gives nothing up.
  */
 
-import { errorText } from "../errors.ts";
+import { errorText, isAgentruxError } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import type { Journal, UnsentReply } from "../journal/types.ts";
 import { type BackoffLimits, fullJitter, slowJitter } from "../service/backoff.ts";
@@ -20,6 +21,7 @@ import type { ReplyChannel } from "./channel.ts";
 import { type OutgoingEvent, replacementFor } from "./compose.ts";
 import { type Clock, type Log, type Random, withLimit } from "./ports.ts";
 import { judgeSend } from "./send-verdict.ts";
+import { asParts, needsUpload, type Spill, withObject } from "./spill.ts";
 
 export interface SenderOptions {
   /** A steady journal: what is asked of it here is already owed. */
@@ -31,6 +33,10 @@ export interface SenderOptions {
   readonly maxAgeMs: number;
 }
 
+type Spilled = OutgoingEvent & { readonly spill: Spill };
+
+const isSpilled = (event: OutgoingEvent): event is Spilled => event.spill !== undefined;
+
 /** What to do next with the command. */
 export type Step =
   | { readonly kind: "next" }
@@ -38,6 +44,10 @@ export type Step =
   | { readonly kind: "done"; readonly end: "published" | "expired" };
 
 const SEND_LIMIT_MS = 60_000;
+/** The service client ends an upload sooner, by its size. */
+const UPLOAD_LIMIT_MS = 1_800_000;
+/** A service whose object store is out of order for longer gets the reply as parts. */
+const UPLOAD_ATTEMPTS = 5;
 const BACKOFF: BackoffLimits = { baseMs: 1_000, capMs: 60_000 };
 /** How long a request that was broken off may still be under way: to look for it earlier would prove nothing. */
 const ARRIVAL_MS = 5_000;
@@ -68,7 +78,16 @@ export function createSender(options: SenderOptions): (reply: UnsentReply, signa
     return { kind: "done", end: "expired" };
   };
 
-  const refuse = async (reply: UnsentReply, code: string): Promise<Step> => {
+  const sendAsParts = async (reply: UnsentReply, event: Spilled, code: string): Promise<Step> => {
+    const parts = asParts(event, reply.replyId);
+    log.warn(`[agentrux] Reply ${reply.replyId} cannot be an object (${code}); sending it in ${parts.length} parts.`);
+    await journal.replaceReplies(reply.command, parts, reply.createdAt);
+    failpoint("reply.unspilled");
+    return { kind: "next" };
+  };
+
+  const refuse = async (reply: UnsentReply, event: OutgoingEvent, code: string): Promise<Step> => {
+    if (isSpilled(event)) return await sendAsParts(reply, event, code);
     const replacement = replacementFor(reply, code);
     if (replacement === undefined) return expire(reply, `reply_refused: ${code}`);
     log.error(`[agentrux] The service refused reply ${reply.replyId} (${code}); telling the requester so instead.`);
@@ -76,14 +95,15 @@ export function createSender(options: SenderOptions): (reply: UnsentReply, signa
     return { kind: "next" };
   };
 
-  const postpone = async (reply: UnsentReply, error: unknown, uncertain: boolean): Promise<Step> => {
+  /** @param sent Whether it was the event itself that failed. */
+  const postpone = async (reply: UnsentReply, error: unknown, uncertain: boolean, sent = true): Promise<Step> => {
     const verdict = judgeSend(error);
     const now = clock.now();
     const attempts = reply.attempts + 1;
     if (now - reply.createdAt > options.maxAgeMs && attempts >= options.maxAgeMs / RARE_MS)
       return expire(reply, `reply_expired: ${errorText(error)}`);
     const jitter = verdict.slow ? slowJitter(SLOW_MS, random) : fullJitter(reply.attempts, BACKOFF, random);
-    const mayHaveArrived = verdict.uncertain || uncertain;
+    const mayHaveArrived = (sent && verdict.uncertain) || uncertain;
     const delayMs = Math.max(verdict.retryAfterMs, jitter, mayHaveArrived ? arrivalMs : 0);
     log.warn(`[agentrux] Reply ${reply.replyId} not published (attempt ${attempts}): ${errorText(error)}`);
     await journal.deferReply(reply.id, now + delayMs, mayHaveArrived);
@@ -104,8 +124,33 @@ export function createSender(options: SenderOptions): (reply: UnsentReply, signa
     return found;
   };
 
+  /** The event with its text in an object; the reference is written down before anybody can see it. */
+  const upload = async (reply: UnsentReply, event: Spilled, signal: AbortSignal): Promise<OutgoingEvent> => {
+    const { generation } = channel;
+    if (!needsUpload(event.spill, generation, clock.now())) return event;
+    failpoint("reply.uploading");
+    const reference = await withLimit(clock, UPLOAD_LIMIT_MS, signal, (limited) =>
+      channel.upload(event.spill.text, limited),
+    );
+    failpoint("reply.uploaded");
+    const uploaded = withObject(event, { reference, generation, uploadedAt: clock.now() });
+    await journal.rewriteReply(reply.id, JSON.stringify(uploaded));
+    failpoint("reply.referenced");
+    return uploaded;
+  };
+
+  /** What follows from an upload that failed: nothing of this send has been published. */
+  const notUploaded = async (reply: UnsentReply, event: Spilled, error: unknown, uncertain: boolean): Promise<Step> => {
+    const refused = isAgentruxError(error) && error.kind === "refused" && !error.retryable;
+    // An earlier send may have arrived: parts beside it would answer twice.
+    if (!uncertain && (refused || reply.attempts + 1 >= UPLOAD_ATTEMPTS)) {
+      return await sendAsParts(reply, event, isAgentruxError(error) ? error.code : "unexpected");
+    }
+    return await postpone(reply, error, uncertain, false);
+  };
+
   return async (reply, signal) => {
-    const event = JSON.parse(reply.body) as OutgoingEvent;
+    let event = JSON.parse(reply.body) as OutgoingEvent;
     let uncertain = reply.state === "sending";
     try {
       const found = await lookUp(reply, signal);
@@ -117,12 +162,22 @@ export function createSender(options: SenderOptions): (reply: UnsentReply, signa
       failpoint("reply.marking");
       await journal.markSending(reply.id, clock.now() + arrivalMs);
       failpoint("reply.marked");
-      await withLimit(clock, SEND_LIMIT_MS, signal, (limited) => channel.publish(event, reply.replyId, limited));
+      const spilled = isSpilled(event) ? event : undefined;
+      if (spilled !== undefined) {
+        try {
+          event = await upload(reply, spilled, signal);
+        } catch (error) {
+          if (signal.aborted) throw error;
+          return await notUploaded(reply, spilled, error, uncertain);
+        }
+      }
+      const outgoing = event;
+      await withLimit(clock, SEND_LIMIT_MS, signal, (limited) => channel.publish(outgoing, reply.replyId, limited));
     } catch (error) {
       if (signal.aborted) return { kind: "wait", delayMs: 0, attempts: reply.attempts, quietMs: 0 };
       const verdict = judgeSend(error);
       if (verdict.end === "stored") return acknowledge(reply, event);
-      if (verdict.end === "refused") return refuse(reply, verdict.code);
+      if (verdict.end === "refused") return refuse(reply, event, verdict.code);
       return postpone(reply, error, uncertain);
     }
     failpoint("reply.published");

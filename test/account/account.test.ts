@@ -1,5 +1,6 @@
 /** One account from activation to reply, over a real hub and a real journal. */
 
+import { createHash } from "node:crypto";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { echo, Place, type Turn, until } from "./support.ts";
@@ -32,6 +33,28 @@ describe.each(["a", "b"] as const)("in generation %s", (generation) => {
       message: "echo: hello",
     });
     expect(await place.replies()).toHaveLength(1);
+  });
+
+  it("answers at any length, with the whole text in an object that the asker can read", async () => {
+    const text = '日本語 "quoted"\n'.repeat(200_000);
+    await activated(generation, () => Promise.resolve({ kind: "replied", text, media: [] }));
+    await place.publish({ request_id: "r1", message: "a lot, please" });
+    const reply = await place.reply("r1");
+    expect(await place.replies()).toHaveLength(1);
+    expect(reply).toMatchObject({ status: "completed", final: true, message: expect.stringContaining("日本語") });
+    const { message_object: object, attachments } = reply as {
+      message_object: Record<string, unknown>;
+      attachments: Record<string, unknown>[];
+    };
+    expect(attachments).toMatchObject([{ name: "reply.txt", size: object["size"] }]);
+    const { downloadUrl } = await place.client.objectInfo({
+      topicId: place.keys.resultTopicId,
+      objectId: String(object["object_id"] ?? object["payload_object_id"]),
+      signal: AbortSignal.timeout(10_000),
+    });
+    const stored = await (await fetch(downloadUrl)).text();
+    expect(stored).toBe(text);
+    expect(object["sha256"]).toBe(createHash("sha256").update(stored).digest("hex"));
   });
 
   it("answers what was sent while it was stopped, and nothing twice", async () => {

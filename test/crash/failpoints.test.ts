@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { diceOf } from "../promises/support/random.ts";
-import { type Aim, AT_WORK, GIVING_UP, nameOf, RECOVERING, STOPPING, TURNED_AWAY } from "./support/aims.ts";
+import { type Aim, AT_WORK, GIVING_UP, nameOf, RECOVERING, SPILLING, STOPPING, TURNED_AWAY } from "./support/aims.ts";
 import { CrashHub } from "./support/hub.ts";
 import type { Life } from "./support/life.ts";
 import { Site, type SiteOptions } from "./support/site.ts";
@@ -128,6 +128,18 @@ describe.concurrent("killed while the service takes no replies", () => {
       const outage = site.refuseReplies();
       await died(await traffic(site, () => armed(site, aim)), aim);
       outage.lift();
+    };
+    expect(await survive(aim, {}, kill)).toEqual([]);
+  });
+});
+
+describe.concurrent("killed while a reply is spilled", () => {
+  it.each(SPILLING.map((aim) => [nameOf(aim), aim] as const))("%s", async (_name, aim) => {
+    const kill = async (site: Site): Promise<void> => {
+      await site.ask("huge", "first");
+      const life = armed(site, aim);
+      await site.ask("plain", "first");
+      await died(life, aim);
     };
     expect(await survive(aim, {}, kill)).toEqual([]);
   });

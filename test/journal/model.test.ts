@@ -48,6 +48,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: call("deferReply", small, time, fc.boolean()) },
   { weight: 5, arbitrary: call("acknowledge", small) },
   { weight: 1, arbitrary: call("replaceReplies", small, parts, time) },
+  { weight: 1, arbitrary: call("rewriteReply", small, fc.constantFrom("{}", "[]")) },
   { weight: 1, arbitrary: call("expireReply", small, fc.constant("old"), time) },
   { weight: 2, arbitrary: call("openCommands", fc.nat(8), small) },
   { weight: 2, arbitrary: call("unsentCommands", fc.nat(8), small) },

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AgentruxError, type AgentruxErrorOptions, type ErrorCode } from "../../src/errors.ts";
 import type { ReplyChannel } from "../../src/replies/channel.ts";
@@ -19,6 +20,9 @@ let sent: { replyId: string; event: OutgoingEvent; at: number }[];
 /** What the next sends meet: an error, or "hang". */
 let faults: (AgentruxError | "hang" | undefined)[];
 let stored: Set<string>;
+/** What the next uploads meet. */
+let uploadFaults: (AgentruxError | undefined)[];
+let uploads: { text: string; at: number }[];
 let lookups: string[];
 let done: [number, string][];
 let log: ReturnType<typeof memoryLog>;
@@ -26,7 +30,14 @@ let outbox: Outbox;
 
 function channel(recognisesRepeats: boolean): ReplyChannel {
   return {
+    generation: recognisesRepeats ? "b" : "a",
     recognisesRepeats,
+    async upload(text) {
+      uploads.push({ text, at: clock.monotonic() });
+      const met = uploadFaults.shift();
+      if (met !== undefined) throw met;
+      return { objectId: `obj_${uploads.length}` };
+    },
     async publish(event, replyId) {
       sent.push({ replyId, event, at: clock.monotonic() });
       const met = faults.shift();
@@ -59,6 +70,8 @@ beforeEach(() => {
   sent = [];
   faults = [];
   stored = new Set();
+  uploadFaults = [];
+  uploads = [];
   lookups = [];
   done = [];
   log = memoryLog();
@@ -403,5 +416,132 @@ describe("what a failure means", () => {
     [new Error("what is this"), { end: "later", uncertain: true }],
   ])("%s", (error, expected) => {
     expect(judgeSend(error)).toMatchObject(expected);
+  });
+});
+
+describe("a reply of any length", () => {
+  const huge = '"line"\n\u{1f600}'.repeat(300_000);
+  const messageOf = (): string => sent.map(({ event }) => event.payload["message"]).join("");
+  const single = (): Record<string, unknown> => {
+    expect(sent.at(-1)?.event.payload).toBeDefined();
+    return { ...sent.at(-1)?.event.payload };
+  };
+
+  it("is one terminal event that carries its beginning and names the object with the whole of it", async () => {
+    const id = answered(huge);
+    outbox.add(id, "lane");
+    await clock.until(() => done.length === 1);
+    expect(done).toEqual([[id, "published"]]);
+    expect(uploads.map(({ text }) => text)).toEqual([huge]);
+    expect(sent).toHaveLength(1);
+    const reference = {
+      payload_object_id: "obj_1",
+      content_type: "text/plain; charset=utf-8",
+      size: Buffer.byteLength(huge),
+    };
+    const payload = single();
+    expect(payload).toMatchObject({
+      status: "completed",
+      final: true,
+      message_object: { ...reference, sha256: createHash("sha256").update(huge).digest("hex") },
+      attachments: [{ name: "reply.txt", ...reference }],
+    });
+    expect(String(payload["message"]).startsWith(huge.slice(0, 1_000))).toBe(true);
+    expect(String(payload["message"]).length).toBeLessThan(5_000);
+    expect(JSON.stringify(sent[0]?.event.payload).length).toBeLessThan(20_000);
+  });
+
+  it("names the object in the words of the generation", async () => {
+    outbox = make({ channel: channel(false) });
+    outbox.add(answered(huge), "lane");
+    await clock.until(() => done.length === 1);
+    expect(single()["message_object"]).toMatchObject({ object_id: "obj_1" });
+  });
+
+  it("is uploaded once, however often its event has to be sent", async () => {
+    faults = [UNAVAILABLE, LOST, UNAVAILABLE];
+    outbox.add(answered(huge), "lane");
+    await clock.until(() => done.length === 1);
+    expect(uploads).toHaveLength(1);
+    expect(new Set(sent.map(({ event }) => JSON.stringify(event.payload))).size).toBe(1);
+    expect(new Set(sent.map(({ replyId }) => replyId)).size).toBe(1);
+  });
+
+  it("keeps the reference over a restart", async () => {
+    outbox = make({ channel: { ...channel(true), publish: () => Promise.reject(UNAVAILABLE) } });
+    outbox.add(answered(huge), "lane");
+    await clock.until(() => uploads.length === 1);
+    await clock.advance(10);
+    const stopping = outbox.stop(0);
+    await clock.advance(10);
+    await stopping;
+    outbox = make();
+    await outbox.start();
+    await clock.until(() => done.length === 1);
+    expect(uploads).toHaveLength(1);
+  });
+
+  it("is uploaded again after an hour: what nobody refers to may have expired", async () => {
+    outbox = make({ channel: { ...channel(true), publish: () => Promise.reject(UNAVAILABLE) } });
+    outbox.add(answered(huge), "lane");
+    await clock.until(() => uploads.length === 2, DAY_MS);
+    expect((uploads[1]?.at ?? 0) - (uploads[0]?.at ?? 0)).toBeGreaterThan(3_600_000);
+  });
+
+  it("tries an upload again that failed in passing", async () => {
+    uploadFaults = [UNAVAILABLE, LOST];
+    outbox.add(answered(huge), "lane");
+    await clock.until(() => done.length === 1);
+    expect(uploads).toHaveLength(3);
+    expect(sent).toHaveLength(1);
+    expect(lookups).toEqual([]);
+  });
+
+  it.each([
+    ["refuses objects", [fault("not_found", { kind: "refused", status: 404 })], 1],
+    ["takes none of this size", [fault("payload_too_large", { kind: "refused", status: 413 })], 1],
+    ["has a broken store", Array.from({ length: 9 }, () => UNAVAILABLE), 5],
+  ])("goes out in numbered parts where the service %s", async (_name, met, tries) => {
+    uploadFaults = met;
+    const id = answered(huge);
+    outbox.add(id, "lane");
+    await clock.until(() => done.length === 1);
+    expect(uploads).toHaveLength(tries);
+    expect(sent.length).toBeGreaterThan(8);
+    expect(messageOf()).toBe(huge);
+    const payloads = sent.map(({ event }) => event.payload);
+    expect(payloads.map(({ part }) => part)).toEqual(payloads.map((_payload, index) => index + 1));
+    expect(payloads.map(({ final, status }) => [final, status])).toEqual(
+      payloads.map((_payload, index) => (index === payloads.length - 1 ? [true, "completed"] : [false, "partial"])),
+    );
+    expect(payloads.some((payload) => "message_object" in payload || "attachments" in payload)).toBe(false);
+    expect(new Set(sent.map(({ replyId }) => replyId)).size).toBe(sent.length);
+    expect(done).toEqual([[id, "published"]]);
+  });
+
+  it("goes out in numbered parts where the service takes the object and refuses the event", async () => {
+    faults = [fault("invalid", { kind: "refused", status: 422 })];
+    outbox.add(answered(huge), "lane");
+    await clock.until(() => done.length === 1);
+    sent.shift();
+    expect(messageOf()).toBe(huge);
+    expect(sent.at(-1)?.event.payload).not.toHaveProperty("attachments");
+  });
+
+  it("is never sent in parts beside an event that may have arrived", async () => {
+    faults = [LOST];
+    outbox.add(answered(huge), "lane");
+    await clock.until(() => sent.length === 1);
+    // The event is out, perhaps; the object is old by now, and the service refuses another one.
+    for (const reply of disk.replies.values()) {
+      const body = JSON.parse(reply.body) as { spill: { object: { uploadedAt: number } } };
+      body.spill.object.uploadedAt -= DAY_MS;
+      reply.body = JSON.stringify(body);
+    }
+    uploadFaults = [fault("forbidden", { kind: "refused" }), fault("forbidden", { kind: "refused" })];
+    await clock.until(() => done.length === 1);
+    expect(uploads).toHaveLength(4);
+    expect(sent.every(({ event }) => event.payload["final"] === true)).toBe(true);
+    expect(new Set(sent.map(({ replyId }) => replyId)).size).toBe(1);
   });
 });

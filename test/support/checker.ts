@@ -59,7 +59,8 @@ function answeredOnce(asked: Asked, terminal: readonly ResultEvent[]): readonly 
     found.push(`${asked.requestId} is ${String(status)}, not ${asked.status}`);
   }
   if (conversation !== asked.conversation) found.push(`${asked.requestId} is answered in another conversation`);
-  if (status === "completed" && reply["parts"] === undefined && message !== `echo: ${asked.message}`) {
+  const whole = reply["parts"] === undefined && reply["message_object"] === undefined;
+  if (status === "completed" && whole && message !== `echo: ${asked.message}`) {
     found.push(`${asked.requestId} has somebody else's answer`);
   }
   return found;

@@ -196,6 +196,7 @@ export {
   openclawTraceSchema,
   openclawRequestSchema,
   openclawStatusSchema,
+  openclawMessageObjectSchema,
   openclawResponseSchema,
   type OpenclawAttachment,
   type OpenclawTrace,

@@ -40,6 +40,18 @@ export type OpenclawRequest = z.infer<typeof openclawRequestSchema>;
 export const openclawStatusSchema = z.enum(["completed", "failed", "timeout", "rejected"]);
 export type OpenclawStatus = z.infer<typeof openclawStatusSchema>;
 
+/** Where the whole text of a reply is that is too long for events; `message` is then its beginning. */
+export const openclawMessageObjectSchema = z.looseObject({
+  object_id: z.string().nullish(),
+  payload_object_id: z.string().nullish(),
+  content_type: z.string().nullish(),
+  /** Bytes. */
+  size: z.number().nullish(),
+  /** Hex. */
+  sha256: z.string().nullish(),
+});
+export type OpenclawMessageObject = z.infer<typeof openclawMessageObjectSchema>;
+
 /**
  * Payload of a reply. A reply too long for one event is numbered: `part` of `parts` (both from 1), and `final` on the
  * last. Without them the event is the whole reply.
@@ -49,6 +61,7 @@ export const openclawResponseSchema = z.looseObject({
   conversation_key: z.string().nullish(),
   status: openclawStatusSchema,
   message: z.string().nullish(),
+  message_object: openclawMessageObjectSchema.nullish(),
   attachments: z.array(openclawAttachmentSchema).nullish(),
   error: z.looseObject({ code: z.string(), message: z.string() }).nullish(),
   part: z.number().int().positive().nullish(),

@@ -77,6 +77,14 @@ export const TURNED_AWAY: readonly Aim[] = [
   { point: "reply.deferred", passes: 2 },
 ];
 
+/** Passed while a reply goes out that is too long for events. */
+export const SPILLING: readonly Aim[] = [
+  { point: "reply.uploading", passes: 1 },
+  { point: "reply.uploaded", passes: 1 },
+  { point: "journal.committing", operation: "rewriteReply", passes: 1 },
+  { point: "reply.referenced", passes: 1 },
+];
+
 /** Passed while an account stops. */
 export const STOPPING: readonly Aim[] = aimsAt(
   "session.stopping",

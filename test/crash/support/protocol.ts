@@ -13,5 +13,7 @@ export type FromAccount =
 
 export type ToAccount = "health";
 
+/** The answer to a `huge` message: more than would be sent in parts. */
+export const HUGE_ANSWER_CHARS = 1_700_000;
 /** The answer to a `long` message: three parts. */
 export const LONG_ANSWER_CHARS = 400_000;

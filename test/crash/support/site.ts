@@ -187,7 +187,22 @@ export class Site {
     const twice = [...runs]
       .filter(([, all]) => new Set(all.map(({ attempt }) => attempt)).size < all.length)
       .map(([requestId]) => `${requestId} was run twice under one attempt number`);
-    return [...violations(this.asked, await this.replies()), ...tooOften, ...twice];
+    const replies = await this.replies();
+    return [...violations(this.asked, replies), ...(await this.#danglingObjects(replies)), ...tooOften, ...twice];
+  }
+
+  /** Spilled replies whose text is not there to be read. */
+  async #danglingObjects(replies: readonly Readonly<Record<string, unknown>>[]): Promise<readonly string[]> {
+    const objects = replies.map((reply) => reply["message_object"]).filter((object) => object !== undefined);
+    const checks = objects.map(async (object) => {
+      const fields = object as Readonly<Record<string, unknown>>;
+      const objectId = String(fields["object_id"] ?? fields["payload_object_id"]);
+      const signal = AbortSignal.timeout(PATIENCE_MS);
+      const { downloadUrl } = await this.client.objectInfo({ topicId: this.resultTopic, objectId, signal });
+      const bytes = await (await fetch(downloadUrl, { signal })).arrayBuffer();
+      return bytes.byteLength === fields["size"] ? [] : [`the object ${objectId} has ${bytes.byteLength} bytes`];
+    });
+    return (await Promise.all(checks)).flat();
   }
 
   /** Every turn that was begun, in any life. */

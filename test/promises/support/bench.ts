@@ -64,7 +64,9 @@ export class Bench {
       owner: async (request) => this.owner(request),
     };
     const channel: ReplyChannel = {
+      generation: "b",
       recognisesRepeats: true,
+      upload: () => Promise.reject(new Error("no reply here is that long")),
       publish: async (event) => {
         await this.publishes?.();
         if (!life.alive) return;

@@ -217,6 +217,11 @@ export class MemoryJournal implements JournalOperations {
     return true;
   }
 
+  rewriteReply(id: number, body: string): void {
+    const reply = this.replies.get(id);
+    if (reply !== undefined && reply.state !== "acknowledged") reply.body = body;
+  }
+
   replaceReplies(command: number, replies: readonly NewReply[], at: number): void {
     if (this.commands.get(command)?.state !== "replied") return;
     for (const reply of this.#unsent(command)) this.replies.delete(reply.id);

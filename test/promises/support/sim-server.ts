@@ -42,7 +42,9 @@ export class SimServer {
       });
     };
     return {
+      generation: this.#recognisesRepeats ? "b" : "a",
       recognisesRepeats: this.#recognisesRepeats,
+      upload: () => Promise.reject(new AgentruxError("not_found", "no objects here", { kind: "refused" })),
       publish: (event, replyId) => {
         const fate = this.stormy ? this.#dice.next() : 1;
         const latencyMs = this.#dice.int(0, 60);
