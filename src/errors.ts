@@ -24,6 +24,7 @@ export type ErrorCode =
   | "malformed_response"
   // our own side
   | "aborted"
+  | "not_allowed"
   | "config"
   | "credentials_missing"
   | "credentials_malformed"

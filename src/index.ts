@@ -6,6 +6,8 @@ import { agentruxChannel } from "./host/channel.ts";
 import { registerCli } from "./host/cli.ts";
 import { registerHooks } from "./host/hooks.ts";
 import { setRuntime } from "./host/runtime.ts";
+import { registerToolGate } from "./host/tool-gate.ts";
+import { registerTools } from "./host/tools.ts";
 import { PLUGIN_ID } from "./ids.ts";
 
 const entry: OpenClawPluginDefinition = defineChannelPluginEntry({
@@ -15,7 +17,11 @@ const entry: OpenClawPluginDefinition = defineChannelPluginEntry({
   plugin: agentruxChannel,
   setRuntime,
   registerCliMetadata: registerCli,
-  registerCapabilities: registerHooks,
+  registerFull: registerTools,
+  registerCapabilities: (api) => {
+    registerHooks(api);
+    registerToolGate(api);
+  },
 });
 
 export default entry;

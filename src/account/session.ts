@@ -11,7 +11,6 @@
 
 import { createInbound } from "../attachments/inbound.ts";
 import { withAttachments } from "../attachments/runner.ts";
-import type { AccountConfig } from "../config/account.ts";
 import type { AccountPaths } from "../credentials/home.ts";
 import type { StoredCredentials } from "../credentials/schema.ts";
 import { errorText, isAgentruxError } from "../errors.ts";
@@ -30,6 +29,7 @@ import { createDownloads, type Downloads } from "../service/download.ts";
 import type { ServiceClient } from "../service/types.ts";
 import { aborted } from "./aborted.ts";
 import { healthOf } from "./health.ts";
+import { withConfiguredUrl } from "./service-url.ts";
 import { StateBoard } from "./state-board.ts";
 import type { AccountOptions } from "./types.ts";
 
@@ -61,7 +61,11 @@ export async function runSession(options: SessionOptions): Promise<void> {
 async function serve(options: SessionOptions): Promise<void> {
   failpoint("session.starting");
   const { config, log, onRunning } = options;
-  const credentials = withConfiguredUrl(options.credentials, config, log);
+  const credentials = withConfiguredUrl(options.credentials, config);
+  if (credentials.baseUrl !== options.credentials.baseUrl) {
+    const { baseUrl } = options.credentials;
+    log.warn(`[agentrux] baseUrl is ${config.baseUrl}, the credentials were issued at ${baseUrl}; using baseUrl`);
+  }
   const failed = new AbortController();
   const until = AbortSignal.any([options.signal, failed.signal]);
   const board = new StateBoard(options.setState);
@@ -80,6 +84,7 @@ async function serve(options: SessionOptions): Promise<void> {
       const intake = intakeOver(options, client, waterline, delivery, board);
       onRunning({
         acceptHostReply: (address, text, media) => delivery.acceptHostReply(address, text, media),
+        service: client,
         probe: (signal) => client.probe(signal),
         health: () => healthOf(intake.health(), delivery.snapshot()),
       });
@@ -119,19 +124,6 @@ function timeOf({ clock = systemClock }: AccountOptions): { readonly clock: Cloc
     signal.throwIfAborted();
   };
   return { clock, sleep };
-}
-
-/** The configured URL counts; where nobody configured one, the URL the credentials were issued at. */
-function withConfiguredUrl(
-  credentials: StoredCredentials,
-  config: AccountConfig,
-  log: AccountOptions["log"],
-): StoredCredentials {
-  if (!config.baseUrlIsSet || config.baseUrl === credentials.baseUrl) return credentials;
-  log.warn(
-    `[agentrux] baseUrl is ${config.baseUrl}, the credentials were issued at ${credentials.baseUrl}; using baseUrl`,
-  );
-  return { ...credentials, baseUrl: config.baseUrl };
 }
 
 async function openWaterline({ paths, credentials, log }: SessionOptions): Promise<Waterline> {

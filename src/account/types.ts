@@ -6,7 +6,7 @@ import type { AccountPaths } from "../credentials/home.ts";
 import type { HostReplyFate } from "../intake/dispatcher.ts";
 import type { Clock } from "../replies/ports.ts";
 import type { TurnRunner } from "../replies/turn.ts";
-import type { ServiceClientOptions } from "../service/client.ts";
+import type { CredentialedClient, ServiceClientOptions } from "../service/client.ts";
 import type { AccountState } from "./state.ts";
 
 export interface AccountLog {
@@ -19,6 +19,8 @@ export interface AccountLog {
 /** What a running account can be asked. */
 export interface RunningAccount {
   acceptHostReply(address: string, text: string, media: readonly string[]): Promise<HostReplyFate>;
+  /** The session's client; it closes with the session. */
+  readonly service: CredentialedClient;
   /** Proves that the credential works. @throws AgentruxError */
   probe(signal: AbortSignal): Promise<void>;
   /** Numbers for the status: from work done, not from sockets. */

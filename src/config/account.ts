@@ -5,6 +5,17 @@ export interface ExecPolicy {
   readonly allowedCommands: readonly string[];
 }
 
+/** A topic the agent's tools know by a name of the operator's choice. */
+export interface MessagingTopic {
+  readonly name: string;
+  /** Bare lowercase UUID. */
+  readonly topicId: string;
+  readonly read: boolean;
+  readonly write: boolean;
+  /** Its events start turns of the agent. Never true for the account's own command and result topics. */
+  readonly listen: boolean;
+}
+
 /** The host's budget for two agents that answer each other; what is absent takes the host's default. Times in seconds. */
 export interface BotLoopProtection {
   readonly enabled?: boolean | undefined;
@@ -36,6 +47,7 @@ export interface AccountConfig {
   readonly excludeOwnEvents: boolean;
   /** False: each start begins at the newest event, as the vendor's 1.x did. */
   readonly resumeFromLastSeq: boolean;
+  readonly messagingTopics: readonly MessagingTopic[];
   readonly execPolicy: ExecPolicy;
   readonly botLoopProtection: BotLoopProtection;
   /** What is wrong, one plain sentence a problem, each naming its key; empty when the account can start. */

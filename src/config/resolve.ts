@@ -2,7 +2,7 @@
 
 import { accountIdProblem } from "../credentials/home.ts";
 import { CHANNEL_ID } from "../ids.ts";
-import type { AccountConfig } from "./account.ts";
+import type { AccountConfig, MessagingTopic } from "./account.ts";
 import { DEFAULT_ACCOUNT_ID, type HostConfig, type Place, placesOf, record } from "./places.ts";
 import { type AccountKey, accountKeys, DEFAULTS, RANGES, withinRange } from "./schema.ts";
 
@@ -64,6 +64,21 @@ class Reader {
   }
 }
 
+/**
+ * What the entries of `messagingTopics` mean. The command topic is read as commands anyway, and the result topic holds
+ * our own replies: neither is listened to.
+ */
+function messagingTopics(
+  entries: ReturnType<(typeof accountKeys)["messagingTopics"]["parse"]>,
+  own: readonly string[],
+): MessagingTopic[] {
+  return entries.map(({ id: name, topicId, mode, listen }) => {
+    const write = mode === "write" || mode === "readwrite";
+    const read = mode !== "write";
+    return { name, topicId, read, write, listen: listen === true && read && !own.includes(topicId) };
+  });
+}
+
 /** Resolves one account. Never throws: what is wrong stands in `problems`. */
 export function resolveAccountConfig(cfg: HostConfig, accountId: string | null | undefined): AccountConfig {
   const id = accountId ?? DEFAULT_ACCOUNT_ID;
@@ -97,6 +112,7 @@ export function resolveAccountConfig(cfg: HostConfig, accountId: string | null |
     startFrom: reader.read("startFrom") ?? DEFAULTS.startFrom,
     excludeOwnEvents: reader.read("excludeOwnEvents") ?? DEFAULTS.excludeOwnEvents,
     resumeFromLastSeq: reader.read("resumeFromLastSeq") ?? DEFAULTS.resumeFromLastSeq,
+    messagingTopics: messagingTopics(reader.read("messagingTopics") ?? [], [commandTopicId, resultTopicId]),
     execPolicy: { enabled: exec?.enabled ?? false, allowedCommands: exec?.allowedCommands ?? [] },
     botLoopProtection: reader.read("botLoopProtection") ?? {},
     problems: reader.problems,

@@ -5,12 +5,24 @@ import { z } from "zod";
 export const DEFAULT_BASE_URL = "https://api.agentrux.com";
 
 /** A topic id as a person may write it: the bare UUID of generation A or the `top_` form of generation B. */
-const topicId = z
+export const topicIdSchema = z
   .string()
   .regex(/^(top_)?[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/, {
     error: "must be a topic id: a UUID, with or without the prefix top_",
   })
   .transform((id) => id.replace(/^top_/, "").toLowerCase());
+
+/** A topic the agent may use by name (behaviour spec 1.12). Any other mode than the three counts as `read`. */
+const messagingTopic = z.strictObject({
+  id: z
+    .string()
+    .min(1)
+    .max(64)
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, { error: "must begin with a letter or digit, then letters, digits, . _ -" }),
+  topicId: topicIdSchema,
+  mode: z.string().max(32).optional(),
+  listen: z.boolean().optional(),
+});
 
 const baseUrl = z
   .string()
@@ -30,8 +42,8 @@ export const accountKeys = {
   enabled: z.boolean(),
   name: z.string().max(100),
   baseUrl,
-  commandTopicId: topicId,
-  resultTopicId: topicId,
+  commandTopicId: topicIdSchema,
+  resultTopicId: topicIdSchema,
   agentId: z.string().min(1).max(64),
   pollIntervalMs: lenient,
   maxConcurrency: lenient,
@@ -41,6 +53,10 @@ export const accountKeys = {
   startFrom: z.enum(["latest", "earliest"]),
   excludeOwnEvents: z.boolean(),
   resumeFromLastSeq: z.boolean(),
+  messagingTopics: z
+    .array(messagingTopic)
+    .max(50)
+    .refine((topics) => new Set(topics.map(({ id }) => id)).size === topics.length, { error: "names an id twice" }),
   botLoopProtection: z.strictObject({
     enabled: z.boolean().optional(),
     maxEventsPerWindow: integer(1, 10_000).optional(),

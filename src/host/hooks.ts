@@ -9,7 +9,7 @@
 import type { OpenClawPluginApi } from "openclaw/plugin-sdk/core";
 import { resolveAccountConfig } from "../config/resolve.ts";
 import { decideExec } from "../guard/exec.ts";
-import { CHANNEL_ID } from "../ids.ts";
+import { isTopicRun } from "./origin.ts";
 
 /** What an exec call may carry besides its command; everything else changes where or how it runs. */
 const EXEC_PARAMS = new Set(["command", "timeoutSeconds", "yieldMs"]);
@@ -24,17 +24,12 @@ interface Origin {
   readonly requester?: { readonly channel?: string; readonly accountId?: string };
 }
 
-/** Whether a run came from a topic: by its requester, or by its session where the requester is not proven. */
-function isTopicRun({ requester, sessionKey }: Origin): boolean {
-  return requester?.channel === CHANNEL_ID || sessionKey?.includes(`:${CHANNEL_ID}:`) === true;
-}
-
 export function gateToolCall(
   call: ToolCall,
   origin: Origin,
   config: Parameters<typeof resolveAccountConfig>[0],
 ): { block: true; blockReason: string } | undefined {
-  if (!isTopicRun(origin)) return undefined;
+  if (!isTopicRun({ channels: [origin.requester?.channel], sessionKey: origin.sessionKey })) return undefined;
   const policy = resolveAccountConfig(config, origin.requester?.accountId).execPolicy;
   const extra = Object.keys(call.params).find((name) => !EXEC_PARAMS.has(name));
   if (policy.enabled && extra !== undefined) {

@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { accountKeys, REMOVED_KEYS } from "../../src/config/schema.ts";
 import { CHANNEL_ID, PLUGIN_ID } from "../../src/ids.ts";
+import { TOOLS } from "../../src/tools/catalogue.ts";
 
 interface JsonSchema {
   readonly type?: string;
@@ -30,6 +31,8 @@ const manifest = read("openclaw.plugin.json") as {
   id: string;
   version: string;
   channels: string[];
+  contracts: { tools: string[] };
+  toolMetadata: Record<string, { optional?: boolean; replaySafe?: boolean; sideEffecting?: boolean }>;
   configSchema: JsonSchema;
   uiHints: Record<string, UiHint>;
   channelConfigs: Record<string, { schema: JsonSchema; uiHints: Record<string, UiHint> }>;
@@ -86,6 +89,21 @@ describe("manifest", () => {
     const text = JSON.stringify([manifest.configSchema, channel?.schema]);
     expect(text).toContain('"baseUrl"');
     expect(text).not.toContain('"default"');
+  });
+
+  it("declares every tool, and what kind of tool it is", () => {
+    expect(manifest.contracts.tools).toEqual(TOOLS.map(({ name }) => name));
+    expect(manifest.toolMetadata).toEqual(
+      Object.fromEntries(
+        TOOLS.map((tool) => [
+          tool.name,
+          {
+            ...(tool.optional === true ? { optional: true } : {}),
+            ...(tool.replaySafe === true ? { replaySafe: true } : { sideEffecting: true }),
+          },
+        ]),
+      ),
+    );
   });
 
   it("labels and explains every key for the Control UI, and marks what may hold a secret", () => {

@@ -49,6 +49,7 @@ describe("resolveAccountConfig", () => {
       startFrom: "latest",
       excludeOwnEvents: true,
       resumeFromLastSeq: true,
+      messagingTopics: [],
       execPolicy: { enabled: false, allowedCommands: [] },
       botLoopProtection: {},
       problems: [],
@@ -154,5 +155,34 @@ describe("resolveAccountConfig", () => {
     expect(problems).toEqual([
       "channels.agentrux.resultTopicId is not set: openclaw config set channels.agentrux.resultTopicId <value>",
     ]);
+  });
+
+  it("takes messaging topics by their modes, an unknown mode as read, and listens to no topic of its own", () => {
+    const other = "33333333-3333-4333-8333-333333333333";
+    const account = resolveAccountConfig(
+      atPlugin({
+        ...keys,
+        messagingTopics: [
+          { id: "both", topicId: `top_${other}`, mode: "readwrite", listen: true },
+          { id: "odd", topicId: other, mode: "sideways" },
+          { id: "deaf", topicId: other, mode: "write", listen: true },
+          { id: "own", topicId: keys.commandTopicId, mode: "read", listen: true },
+        ],
+      }),
+      "default",
+    );
+    expect(account.problems).toEqual([]);
+    expect(account.messagingTopics).toEqual([
+      { name: "both", topicId: other, read: true, write: true, listen: true },
+      { name: "odd", topicId: other, read: true, write: false, listen: false },
+      { name: "deaf", topicId: other, read: false, write: true, listen: false },
+      { name: "own", topicId: account.commandTopicId, read: true, write: false, listen: false },
+    ]);
+  });
+
+  it("names messagingTopics when a name stands there twice", () => {
+    const entry = { id: "twice", topicId: keys.commandTopicId };
+    const { problems } = resolveAccountConfig(atPlugin({ ...keys, messagingTopics: [entry, entry] }), "default");
+    expect(problems).toEqual([expect.stringContaining("messagingTopics names an id twice")]);
   });
 });

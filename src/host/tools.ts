@@ -1,0 +1,120 @@
+/**
+ * Gives the tools of the tools room to the host.
+ *
+ * Registered in `registerFull`: agent runs take their tools from a registry in which only that ran (SDK spec, section
+ * 4.1). The factories are called for each run, so a tool a run may not use is not even offered; `runTool` and the gate
+ * in `tool-gate.ts` refuse it all the same.
+ */
+
+import type { AnyAgentTool, OpenClawConfig, OpenClawPluginApi } from "openclaw/plugin-sdk/core";
+import { wrapExternalContent } from "openclaw/plugin-sdk/security-runtime";
+import type { AccountConfig } from "../config/account.ts";
+import { DEFAULT_ACCOUNT_ID, listAccountIds } from "../config/places.ts";
+import { resolveAccountConfig } from "../config/resolve.ts";
+import { accountPaths } from "../credentials/home.ts";
+import { cleanLine, cleanText } from "../guard/text.ts";
+import { CHANNEL_ID } from "../ids.ts";
+import { TOOLS } from "../tools/catalogue.ts";
+import { parametersOf, parseArguments, runTool } from "../tools/run.ts";
+import { type Progress, type Tool, TOOL_TIMEOUT_MS, type ToolContext } from "../tools/tool.ts";
+import { whyNeverInTopicTurn } from "../tools/topic-turn.ts";
+import { isTopicRun } from "./origin.ts";
+import { normalizeAddress } from "./outbound.ts";
+import { ownClient } from "./own-client.ts";
+import { find } from "./running.ts";
+
+type Registered = Parameters<OpenClawPluginApi["registerTool"]>[0];
+type Factory = Extract<Registered, (...args: never[]) => unknown>;
+type HostToolContext = Parameters<Factory>[0];
+type HostResult = Awaited<ReturnType<AnyAgentTool["execute"]>>;
+
+/** What the host's harness may add to a tool's own time limit before it gives up. */
+const HARNESS_GRACE_MS = 5_000;
+
+/**
+ * The account a run works with: the one its topic belongs to, otherwise the first that names the run's agent, otherwise
+ * the default one.
+ */
+export function accountFor(cfg: OpenClawConfig, run: { topicAccountId?: string; agentId?: string }): AccountConfig {
+  if (run.topicAccountId !== undefined) return resolveAccountConfig(cfg, run.topicAccountId);
+  const accounts = listAccountIds(cfg).map((id) => resolveAccountConfig(cfg, id));
+  return (
+    accounts.find(({ enabled, agentId }) => enabled && agentId === run.agentId) ??
+    accounts.find(({ enabled, accountId }) => enabled && accountId === DEFAULT_ACCOUNT_ID) ??
+    accounts[0] ??
+    resolveAccountConfig(cfg, DEFAULT_ACCOUNT_ID)
+  );
+}
+
+function originOf(host: HostToolContext) {
+  return { channels: [host.messageChannel, host.deliveryContext?.channel], sessionKey: host.sessionKey };
+}
+
+function contextFor(host: HostToolContext, cfg: OpenClawConfig): ToolContext {
+  const inTopicTurn = isTopicRun(originOf(host));
+  const topicAccountId = inTopicTurn
+    ? (host.agentAccountId ?? host.deliveryContext?.accountId ?? DEFAULT_ACCOUNT_ID)
+    : undefined;
+  const account = accountFor(cfg, {
+    ...(topicAccountId === undefined ? {} : { topicAccountId }),
+    ...(host.agentId === undefined ? {} : { agentId: host.agentId }),
+  });
+  const paths = accountPaths(account.accountId);
+  const { channel, to } = host.deliveryContext ?? {};
+  const address = channel === CHANNEL_ID && to !== undefined ? normalizeAddress(to) : undefined;
+  return {
+    account,
+    paths,
+    ...(inTopicTurn ? { turn: address === undefined ? {} : { address } } : {}),
+    service: async () => find(account.accountId)?.service ?? (await ownClient(account, paths)),
+    health: () => find(account.accountId)?.health(),
+    quote: (text, sender) =>
+      wrapExternalContent(cleanText(text), { source: "api", sender: cleanLine(sender), includeWarning: false }),
+    ...(host.workspaceDir === undefined ? {} : { workspaceDir: host.workspaceDir }),
+  };
+}
+
+function progressTo(onUpdate: ((partial: HostResult) => void) | undefined): Progress {
+  return (line) =>
+    onUpdate?.({ content: [], details: {}, progress: { text: line, visibility: "channel", privacy: "public" } });
+}
+
+function hostTool(tool: Tool, host: HostToolContext, config: () => OpenClawConfig): AnyAgentTool | null {
+  const { name, label, description } = tool;
+  if (isTopicRun(originOf(host)) && whyNeverInTopicTurn(tool) !== undefined) return null;
+  if (tool.ownerOnly === true && host.senderIsOwner !== true) return null;
+  const caller = { senderIsOwner: host.senderIsOwner === true };
+  return {
+    name,
+    label,
+    description,
+    parameters: parametersOf(tool),
+    ...(tool.quotesStrangers === true ? { resultContentSource: "network" as const } : {}),
+    getExecutionTimeoutMs: (args) => limitOf(tool, args) + HARNESS_GRACE_MS,
+    async execute(_callId, args, signal, onUpdate) {
+      const context = contextFor(host, config());
+      const until = signal ?? new AbortController().signal;
+      const outcome = await runTool(tool, args, context, caller, until, progressTo(onUpdate));
+      const content = [{ type: "text" as const, text: outcome.text }];
+      // The host takes a call for failed by `details.ok`; `isError` is what MCP clients look for.
+      return { content, details: outcome.details, ...(outcome.isError ? { isError: true } : {}) };
+    },
+  };
+}
+
+function limitOf(tool: Tool, args: unknown): number {
+  try {
+    return tool.timeoutMs?.(parseArguments(tool, args)) ?? TOOL_TIMEOUT_MS;
+  } catch {
+    return TOOL_TIMEOUT_MS;
+  }
+}
+
+/** Registers every tool. */
+export function registerTools(api: OpenClawPluginApi): void {
+  for (const tool of TOOLS) {
+    const factory: Factory = (host) =>
+      hostTool(tool, host, () => host.getRuntimeConfig?.() ?? (api.runtime.config.current() as OpenClawConfig));
+    api.registerTool(factory, { name: tool.name, ...(tool.optional === true ? { optional: true } : {}) });
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * Owns the seam between the agent's tools and the host: what a tool is, what it is given, and what it gives back.
+ * Host-agnostic; `host/tools.ts` knows how the host registers and calls them, `run.ts` how a call is checked.
+ */
+
+import type { z } from "zod";
+import type { AccountConfig } from "../config/account.ts";
+import type { AccountPaths } from "../credentials/home.ts";
+import type { CredentialedClient } from "../service/client.ts";
+
+/** The turn a tool is called in, when that turn came from a topic: its text was written by a stranger. */
+export interface TopicTurn {
+  /** Where the turn's reply goes, `cmd:<commandId>~<attempt>`; absent where the host does not tell. */
+  readonly address?: string;
+}
+
+/** What a tool is given, besides its arguments. */
+export interface ToolContext {
+  readonly account: AccountConfig;
+  readonly paths: AccountPaths;
+  /** Present during a turn that came from a topic. */
+  readonly turn?: TopicTurn;
+  /**
+   * The account's client: that of the running account where it runs in this process, otherwise one of its own.
+   * Never to be closed by a tool.
+   *
+   * @throws AgentruxError `credentials_missing`, `credentials_malformed` or `config`
+   */
+  service(): Promise<CredentialedClient>;
+  /** Numbers of the account, where it runs in this process. */
+  health(): Readonly<Record<string, string | number | boolean>> | undefined;
+  /** Puts the host's boundary around text nobody vouches for, with markers its writer cannot guess. */
+  quote(text: string, sender: string): string;
+  /** Where the agent keeps its files, absolute; absent where the host does not tell. */
+  readonly workspaceDir?: string;
+}
+
+/** What a tool gives back. `text` is for the model, `details` for programs: JSON without text from strangers. */
+export interface ToolResult {
+  readonly text: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** Says in a few words what a tool is waiting for. Shown to people; never holds secrets or text from a topic. */
+export type Progress = (line: string) => void;
+
+/**
+ * What a turn that came from a topic may do with a tool.
+ *
+ * `never` and `always` speak for themselves. `topic`: only on a messaging topic whose mode allows this access.
+ */
+export type TopicTurnRule = "never" | "always" | { readonly topic: "read" | "write" };
+
+/** A tool with its parameters' type. */
+export interface ToolDefinition<S extends z.ZodObject> {
+  /** Lowercase, unique in the host, and listed in the manifest's `contracts.tools`. */
+  readonly name: string;
+  readonly label: string;
+  /** Written for a model: what it does, when to use it, what comes back. */
+  readonly description: string;
+  readonly parameters: S;
+  /** Other names under which callers of earlier versions know a parameter. */
+  readonly aliases?: Readonly<Record<string, string>>;
+  /** Offered only when the operator lists it in `tools.allow`. */
+  readonly optional?: boolean;
+  /** Only for the gateway's owner, proven by the host. */
+  readonly ownerOnly?: boolean;
+  readonly topicTurn: TopicTurnRule;
+  /** Repeating a call changes nothing. */
+  readonly replaySafe?: boolean;
+  /** What it gives back holds text from strangers. */
+  readonly quotesStrangers?: boolean;
+  /** Time limit of one call in milliseconds; {@link TOOL_TIMEOUT_MS} where absent. */
+  timeoutMs?(args: z.infer<S>): number;
+  /** @throws AgentruxError, told to the model by its code and what to do about it. */
+  run(args: z.infer<S>, context: ToolContext, signal: AbortSignal, progress: Progress): Promise<ToolResult>;
+}
+
+/** A tool whose arguments are still to be checked: `run` only what `parameters` has parsed. */
+export type Tool = ToolDefinition<z.ZodObject>;
+
+export const TOOL_TIMEOUT_MS = 60_000;
+
+/**
+ * Declares a tool.
+ *
+ * @example
+ * export const status = defineTool({ name: "agentrux_status", parameters: z.object({}), topicTurn: "always", ... });
+ */
+export function defineTool<S extends z.ZodObject>(definition: ToolDefinition<S>): Tool {
+  return definition;
+}
