@@ -24,6 +24,8 @@ export interface AccountPaths {
   readonly inflight: string;
   readonly waterline: string;
   readonly journal: string;
+  /** The command line's own access token. */
+  readonly cliToken: string;
 }
 
 const DEFAULT_ACCOUNT_ID = "default";
@@ -75,6 +77,7 @@ export function accountPaths(accountId: string, base: string = baseDirectory()):
     inflight: join(dir, "BOOTSTRAP.md.inflight"),
     waterline: join(dir, "waterline.json"),
     journal: join(dir, "journal.sqlite"),
+    cliToken: join(dir, "cli-token.json"),
   };
 }
 

@@ -1,6 +1,6 @@
 /** Owns privacy on disk: folders 0700, files 0600, repaired where wider, and names flushed to the disk. */
 
-import { chmod, mkdir, open, stat } from "node:fs/promises";
+import { chmod, lstat, mkdir, open, stat } from "node:fs/promises";
 import { AgentruxError, errorText } from "../errors.ts";
 
 export const PRIVATE_DIRECTORY_MODE = 0o700;
@@ -16,6 +16,17 @@ export interface Finding {
 /** The errno code of a system error, such as `ENOENT`. */
 export function errnoOf(error: unknown): string | undefined {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+}
+
+/** Whether anything stands at `path`, a broken link included. @throws the system error, but not `ENOENT` */
+export async function fileExists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return false;
+    throw error;
+  }
 }
 
 /** Wraps a system error of the disk. Retryable: a full or read-only disk can be put right while we run. */

@@ -76,6 +76,11 @@ export async function loadCredentials(paths: AccountPaths): Promise<LoadResult> 
   return (await recover(paths, own.kind === "missing", findings)) ?? { ...own, findings };
 }
 
+/** What stands in `credentials.json`, without repairing anything. @throws AgentruxError `disk` */
+export function peekCredentials(paths: AccountPaths): Promise<PeekedCredentials> {
+  return readCredentials(paths.credentials);
+}
+
 /**
  * Proves that credentials can be written, before anything irrevocable is done to obtain them: folder, target and space.
  *
@@ -225,12 +230,12 @@ function unsaved(
   };
 }
 
-type Read =
+export type PeekedCredentials =
   | { readonly kind: "ok"; readonly credentials: StoredCredentials }
   | { readonly kind: "missing" }
   | { readonly kind: "malformed"; readonly reason: string };
 
-async function readCredentials(path: string): Promise<Read> {
+async function readCredentials(path: string): Promise<PeekedCredentials> {
   try {
     const file = await readSmallFile(path);
     if (file.kind === "unusable") return { kind: "malformed", reason: `${path} ${file.reason}` };

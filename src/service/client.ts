@@ -9,6 +9,7 @@ import { dialectB } from "./dialects/b.ts";
 import { publish, pull } from "./events.ts";
 import { createHttpClient, labelOf, type HttpClientOptions, type HttpRequest } from "./http.ts";
 import { checkShape, readJson } from "./json.ts";
+import { type TokenKeeper, withKeptTokens } from "./kept-tokens.ts";
 import { createObject, objectInfo } from "./payloads.ts";
 import { keepStream, STREAM_LIMITS, type StreamLimits } from "./stream.ts";
 import { tokenEndpoints } from "./token-endpoints.ts";
@@ -22,6 +23,8 @@ export interface ServiceClientOptions extends Omit<HttpClientOptions, "baseUrl">
   readonly stream?: Partial<StreamLimits>;
   /** Calls to `/auth/token` allowed in an hour (generation A). */
   readonly secretCallsPerHour?: number;
+  /** Keeps access tokens for the next process. Not for a gateway, which lives long enough to own its own. */
+  readonly tokenKeeper?: TokenKeeper;
 }
 
 /** The service client with what concerns the credential itself. */
@@ -61,8 +64,9 @@ export function createServiceClient(
   const dialect = generationA ? dialectA : dialectB;
   const http = createHttpClient({ ...options, baseUrl: credentials.baseUrl, clock });
   const endpoints = tokenEndpoints(http, credentials);
+  const { tokenKeeper } = options;
   const tokens = createTokenClient({
-    endpoints,
+    endpoints: tokenKeeper === undefined ? endpoints : withKeptTokens(endpoints, tokenKeeper),
     clock,
     random,
     ...(generationA ? { secretCallsPerHour: options.secretCallsPerHour ?? SECRET_CALLS_PER_HOUR } : {}),
