@@ -20,9 +20,8 @@ export interface Attempt {
 
 /** @throws AgentruxError `disk`; nothing was sent then. */
 export async function beginAttempt(paths: AccountPaths, code: string, now: () => Date): Promise<Attempt> {
-  const path = `${paths.bootstrap}.attempt.json`;
-  // A code has 43 random characters: its hash gives nothing away.
-  const hash = createHash("sha256").update(code).digest("hex");
+  const path = notePath(paths);
+  const hash = hashOf(code);
   const hadUnanswered = (await rememberedHash(path)) === hash;
   try {
     const note = { code_sha256: hash, sent_at: now().toISOString() };
@@ -39,6 +38,20 @@ export async function beginAttempt(paths: AccountPaths, code: string, now: () =>
       failpoint("activation.attempt-settled");
     },
   };
+}
+
+/** Whether this very code was sent and no answer came. False also where a release that keeps no such note sent it. */
+export async function wasSentUnanswered(paths: AccountPaths, code: string): Promise<boolean> {
+  return (await rememberedHash(notePath(paths))) === hashOf(code);
+}
+
+function notePath(paths: AccountPaths): string {
+  return `${paths.bootstrap}.attempt.json`;
+}
+
+/** A code has 43 random characters: its hash gives nothing away. */
+function hashOf(code: string): string {
+  return createHash("sha256").update(code).digest("hex");
 }
 
 async function rememberedHash(path: string): Promise<string | undefined> {

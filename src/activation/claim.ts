@@ -8,10 +8,18 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { link, lstat, readdir, rename, rm, stat, unlink, writeFile } from "node:fs/promises";
+import { link, readdir, rename, rm, stat, unlink, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { AccountPaths } from "../credentials/home.ts";
-import { diskError, errnoOf, narrow, PRIVATE_FILE_MODE, syncDirectory } from "../credentials/private-files.ts";
+import {
+  diskError,
+  ensurePrivateDirectories,
+  errnoOf,
+  fileExists,
+  narrow,
+  PRIVATE_FILE_MODE,
+  syncDirectory,
+} from "../credentials/private-files.ts";
 import { readSmallFile, type SmallFile } from "../credentials/read.ts";
 import { AgentruxError, errorText } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
@@ -52,6 +60,46 @@ export async function claimBootstrap(paths: AccountPaths): Promise<Claim | undef
       retryable: true,
       cause: error,
     });
+  }
+}
+
+/**
+ * Claims an in-flight file that an interrupted activation left behind. Restoring it makes it a `BOOTSTRAP.md` again.
+ *
+ * @returns undefined where it is gone, or another process was faster.
+ * @throws AgentruxError `disk`
+ */
+export async function claimOrphan(paths: AccountPaths, orphan: string): Promise<Claim | undefined> {
+  const own = temporaryName(paths);
+  try {
+    await rename(orphan, own);
+    await narrow(own, PRIVATE_FILE_MODE);
+    return claimOf(paths, own, await identityOf(own), await readSmallFile(own), false);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw diskError(`cannot claim ${orphan}`, error);
+  }
+}
+
+/**
+ * Puts a code where the ritual finds it, whole or not at all, readable by its owner only.
+ *
+ * @returns false where a `BOOTSTRAP.md` is there already; it is left alone.
+ * @throws AgentruxError `disk`
+ */
+export async function dropCode(paths: AccountPaths, code: string): Promise<boolean> {
+  await ensurePrivateDirectories([paths.base, paths.dir]);
+  // Not named like an in-flight file: a process killed here leaves nothing that looks like an interrupted activation.
+  const own = `${paths.bootstrap}.new-${randomBytes(6).toString("hex")}`;
+  try {
+    await writeFile(own, `${code}\n`, { mode: PRIVATE_FILE_MODE, flag: "wx", flush: true });
+    const moved = await moveExclusively(own, paths.bootstrap);
+    if (moved) await syncDirectory(paths.dir);
+    return moved;
+  } catch (error) {
+    throw diskError(`cannot write ${paths.bootstrap}`, error);
+  } finally {
+    await rm(own, { force: true }).catch(() => {});
   }
 }
 
@@ -124,23 +172,13 @@ async function moveExclusively(from: string, to: string): Promise<boolean> {
   } catch (error) {
     if (errnoOf(error) === "EEXIST") return false;
     // No hard links here (some network and memory-card file systems, folders): look first, then rename.
-    if (await exists(to)) return false;
+    if (await fileExists(to)) return false;
     await rename(from, to);
     return true;
   }
   failpoint("activation.restoring");
   await unlink(from);
   return true;
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return false;
-    throw error;
-  }
 }
 
 async function identityOf(path: string): Promise<string | undefined> {

@@ -1,9 +1,9 @@
 /** Owns the quarantine: a bootstrap file that must not be tried again, kept private, with the reason beside it. */
 
 import { randomBytes } from "node:crypto";
-import { lstat, rename, writeFile } from "node:fs/promises";
+import { rename, writeFile } from "node:fs/promises";
 import type { AccountPaths } from "../credentials/home.ts";
-import { errnoOf, PRIVATE_FILE_MODE, syncDirectory } from "../credentials/private-files.ts";
+import { errnoOf, fileExists, PRIVATE_FILE_MODE, syncDirectory } from "../credentials/private-files.ts";
 import { stampedNames } from "../credentials/stamp.ts";
 import { errorText } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
@@ -59,7 +59,7 @@ function sidecar(why: QuarantineReason, at: Date): string {
 async function setAside(paths: AccountPaths, claim: Claim, spentCode: string | undefined, at: Date): Promise<string> {
   const names = stampedNames(`${paths.bootstrap}.failed-`, at, () => randomBytes(6).toString("hex"));
   for (const path of names) {
-    if ((await isTaken(path)) || (await isTaken(`${path}.json`))) continue;
+    if ((await fileExists(path)) || (await fileExists(`${path}.json`))) continue;
     if (claim.content.kind === "unusable") {
       await rename(claim.path, path);
       return path;
@@ -79,14 +79,4 @@ async function setAside(paths: AccountPaths, claim: Claim, spentCode: string | u
     return path;
   }
   return claim.path;
-}
-
-async function isTaken(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return false;
-    throw error;
-  }
 }

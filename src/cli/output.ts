@@ -1,12 +1,19 @@
 /** How a command of `openclaw agentrux` answers: one JSON document, or lines for a person; and its exit code. */
 
+import { stripVTControlCharacters } from "node:util";
+import { errorText, isAgentruxError } from "../errors.ts";
+
+/**
+ * 0 done; 1 failed; 2 used wrongly; 3 not now, the same command can work later; 4 done, with warnings (`doctor`).
+ */
+export type ExitCode = 0 | 1 | 2 | 3 | 4;
+
 export interface CommandResult {
-  /** Printed with `--json`, as one line. */
+  /** Printed with `--json`, as one line; undefined where everything was printed on the way. */
   readonly json: unknown;
   /** Printed otherwise. */
   readonly lines: readonly string[];
-  /** 0 done, 1 failed, 2 used wrongly. */
-  readonly exitCode: 0 | 1 | 2;
+  readonly exitCode: ExitCode;
 }
 
 /** The sinks of a terminal. */
@@ -20,22 +27,54 @@ export function done(json: unknown, lines: readonly string[]): CommandResult {
 }
 
 /** What went wrong and what to do, in one sentence each. */
-export function failed(code: string, message: string, exitCode: 1 | 2 = 1): CommandResult {
+export function failed(code: string, message: string, exitCode: 1 | 2 | 3 = 1): CommandResult {
   return { json: { error: { code, message } }, lines: [message], exitCode };
 }
 
-/** Prints a result; a failure goes to the error stream unless a program asked for JSON. */
-export function print(result: CommandResult, asJson: boolean, terminal: Terminal): void {
-  if (asJson) terminal.out(JSON.stringify(result.json));
-  else for (const line of result.lines) (result.exitCode === 0 ? terminal.out : terminal.err)(line);
+/** A failure out of an error: what may work later is told apart by its exit code. */
+export function failedBy(error: unknown): CommandResult {
+  if (!isAgentruxError(error)) return failed("unexpected", errorText(error));
+  const { code, kind, retryable, retryAfterMs } = error;
+  const later = retryAfterMs === undefined ? "" : ` Try again in ${duration(retryAfterMs)}.`;
+  const message = `${errorText(error)}${later}`;
+  return {
+    json: { error: { code, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } },
+    lines: [message],
+    // Refused before anything was sent: what was asked for makes no sense.
+    exitCode: retryable ? 3 : code === "invalid" && kind === "local" ? 2 : 1,
+  };
 }
 
-/** Columns padded to their widest cell. */
+/**
+ * Prints a result. A failure goes to the error stream unless a program asked for JSON; bad news that was asked for (a
+ * status, a finding) is no failure.
+ */
+export function print({ json, lines }: CommandResult, asJson: boolean, terminal: Terminal): void {
+  if (asJson) {
+    if (json !== undefined) terminal.out(jsonLine(json));
+    return;
+  }
+  const isFailure = typeof json === "object" && json !== null && "error" in json;
+  for (const line of lines) (isFailure ? terminal.err : terminal.out)(line);
+}
+
+/** One line of JSON. What a terminal could take for a command is escaped: strangers write to topics. */
+export function jsonLine(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** Columns padded to their widest cell; colours take no room. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
+  const widthOf = (cell: string) => stripVTControlCharacters(cell).length;
+  const widths = head.map((title, column) =>
+    Math.max(widthOf(title), ...rows.map((row) => widthOf(row[column] ?? ""))),
+  );
   const format = (row: readonly string[]) =>
     row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .map((cell, column) => cell + " ".repeat(Math.max(0, (widths[column] ?? 0) - widthOf(cell))))
       .join("  ")
       .trimEnd();
   return [format(head), ...rows.map(format)];

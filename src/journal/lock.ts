@@ -8,7 +8,7 @@
  * lock. That is why the owner's pid lies in a second file, `journal.owner`, which is only ever a hint.
  */
 
-import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { AgentruxError } from "../errors.ts";
@@ -34,6 +34,27 @@ export function lastOwner(directory: string): number | undefined {
     return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
   } catch {
     return undefined;
+  }
+}
+
+/**
+ * Whether some process owns the journal in `directory`. Takes nothing and makes no file.
+ *
+ * @throws AgentruxError `disk` when it cannot be told.
+ */
+export function isOwned(directory: string): boolean {
+  const path = join(directory, "journal.lock");
+  if (!existsSync(path)) return false;
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(path, { readOnly: true, timeout: 0 });
+    db.prepare("SELECT count(*) FROM sqlite_schema").get();
+    return false;
+  } catch (error) {
+    if (primaryCode(error) !== SQLITE_BUSY) throw sqliteFault(error);
+    return true;
+  } finally {
+    db?.close();
   }
 }
 

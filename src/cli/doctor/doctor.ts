@@ -1,0 +1,125 @@
+/**
+ * `openclaw agentrux doctor`: looks at everything that can be wrong with an account, changes nothing, and says what to do
+ * about each. The checks that need no network are the host's `openclaw doctor` as well.
+ */
+
+import { cleanText } from "../../guard/text.ts";
+import { peekCredentials } from "../../credentials/store.ts";
+import type { CliContext } from "../account.ts";
+import type { CommandResult, ExitCode } from "../output.ts";
+import { type Paint, plain, type Tone } from "../paint.ts";
+import { checkAccess } from "./access.ts";
+import { checkAddress } from "./address.ts";
+import { checkConfig, checkReleases, checkSettings } from "./config.ts";
+import { checkCredentials } from "./credentials.ts";
+import { checkFiles } from "./files.ts";
+import { type CheckReport, type Finding, type Severity, worstOf } from "./finding.ts";
+import { checkJournal } from "./journal.ts";
+import { network, type NetworkPorts } from "./network.ts";
+import { checkWaterline } from "./waterline.ts";
+
+export interface DoctorOptions {
+  /** The host's release, where it is known. */
+  readonly hostVersion?: string;
+  readonly nodeVersion: string;
+  /** Whether the service may be asked. */
+  readonly online: boolean;
+  readonly network?: NetworkPorts;
+}
+
+const EXIT_CODES: Readonly<Record<Severity, ExitCode>> = { error: 1, warning: 4, info: 0 };
+const LABEL_WIDTH = "warning".length;
+const INDENT = " ".repeat(LABEL_WIDTH + 2);
+const TONES: Readonly<Record<Severity, Tone>> = { error: "bad", warning: "warning", info: "muted" };
+
+/** One context for each account to look at. */
+export async function doctor(contexts: readonly CliContext[], options: DoctorOptions): Promise<CommandResult> {
+  const reports = [checkReleases(options.hostVersion, options.nodeVersion)];
+  const [first] = contexts;
+  if (first !== undefined) {
+    const ids = contexts.map(({ account }) => account.accountId);
+    reports.push(checkConfig(first.config, ids));
+  }
+  for (const context of contexts) {
+    context.progress(`looking at ${context.account.accountId}`);
+    reports.push(...(await offlineChecks(context)));
+    if (options.online) reports.push(...(await onlineChecks(context, options.network ?? network)));
+    context.progress(undefined);
+  }
+  const findings = reports.flatMap((report) => report.findings);
+  const worst = worstOf(findings);
+  const checks = reports.map(({ check, accountId, seen, findings: found }) => ({
+    check,
+    ...(accountId === undefined ? {} : { accountId }),
+    ok: worstOf(found) === undefined,
+    seen,
+  }));
+  const json = { worst: worst ?? null, findings: reports.flatMap(withOrigin), checks };
+  return {
+    json,
+    lines: linesOf(reports, contexts.length > 1, first?.paint ?? plain),
+    exitCode: EXIT_CODES[worst ?? "info"],
+  };
+}
+
+/** The checks of one account that ask nobody. */
+export async function offlineChecks({
+  paths,
+  account,
+  now,
+}: Pick<CliContext, "paths" | "account" | "now">): Promise<CheckReport[]> {
+  const at = now();
+  const reports = [
+    checkSettings(account),
+    await checkFiles(paths, at),
+    await checkCredentials(paths, at),
+    checkJournal(paths, at),
+    await checkWaterline(paths, account),
+  ];
+  return reports
+    .filter((report) => report !== undefined)
+    .map((report) => ({ ...report, accountId: account.accountId }));
+}
+
+async function onlineChecks(context: CliContext, ports: NetworkPorts): Promise<CheckReport[]> {
+  const { account, paths, now, signal } = context;
+  const peeked = await peekCredentials(paths).catch(() => undefined);
+  const stored = peeked?.kind === "ok" ? peeked.credentials : undefined;
+  const baseUrl = account.baseUrlIsSet || stored === undefined ? account.baseUrl : stored.baseUrl;
+  const address = { ...(await checkAddress(baseUrl, ports, now, signal)), accountId: account.accountId };
+  const isDown = worstOf(address.findings) === "error";
+  if (isDown || stored === undefined) return [address];
+  return [address, { ...(await checkAccess(context)), accountId: account.accountId }];
+}
+
+function withOrigin({ check, accountId, findings }: CheckReport) {
+  return findings.map((finding) => ({ ...finding, check, ...(accountId === undefined ? {} : { accountId }) }));
+}
+
+function linesOf(reports: readonly CheckReport[], several: boolean, paint: Paint): string[] {
+  const named = reports.map((report) => ({
+    ...report,
+    name: several && report.accountId !== undefined ? `${report.accountId}: ${report.check}` : report.check,
+  }));
+  const width = Math.max(...named.map(({ name }) => name.length));
+  const line = (tone: Tone, label: string, name: string, text: string) =>
+    `${paint(tone, label.padEnd(LABEL_WIDTH))}  ${name.padEnd(width)}  ${cleanText(text, 500)}`;
+  const lines = named.flatMap(({ name, seen, findings }) =>
+    findings.length === 0
+      ? [line("good", "ok", name, seen)]
+      : findings.flatMap(({ severity, what, where, cure }) => [
+          line(TONES[severity], severity, name, what),
+          `${INDENT}${paint("muted", cleanText(where, 300))}`,
+          `${INDENT}${cleanText(cure, 500)}`,
+        ]),
+  );
+  return [...lines, summary(reports.flatMap(({ findings }) => findings))];
+}
+
+function summary(findings: readonly Finding[]): string {
+  const counts = (["error", "warning", "info"] as const)
+    .map((severity) => [findings.filter((finding) => finding.severity === severity).length, severity] as const)
+    .filter(([count]) => count > 0)
+    .map(([count, severity]) => `${count} ${severity}${count === 1 ? "" : "s"}`);
+  return counts.length === 0 ? "Nothing is wrong." : `${counts.join(", ")}.`;
+}
