@@ -20,6 +20,7 @@ export interface HostConfig {
   readonly channels?: unknown;
   readonly plugins?: unknown;
   readonly agents?: unknown;
+  readonly tools?: unknown;
 }
 
 export type Section = Readonly<Record<string, unknown>>;

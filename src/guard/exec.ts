@@ -1,48 +1,50 @@
 /**
- * Decides whether a turn that came from a topic may run one shell command.
+ * Decides whether a turn that came from a topic may run a command line.
  *
- * Off means denied. On means: the command is one simple command, free of everything by which a shell starts a second
- * one or touches a file, and the whole of it matches one of the operator's patterns. What cannot be understood is
- * refused.
+ * Off means denied. On means: the line is understood in full (see `shell.ts`), and each of its commands, chained or
+ * piped, is matched as a whole by one of the operator's patterns. A pattern meets a command in its canonical form, so
+ * that no way of quoting leads around it. What cannot be decided is refused.
  */
 
 import type { ExecPolicy } from "../config/account.ts";
+import { coverage } from "./patterns.ts";
+import { canonical, parseLine } from "./shell.ts";
 
 export type ExecDecision = { readonly allowed: true } | { readonly allowed: false; readonly reason: string };
 
-/** Longest command looked at, in characters: bounds the work of an operator's pattern. */
-const COMMAND_MAX_CHARS = 1_000;
-
-// Separators, pipes, substitutions, redirections, grouping, escapes, comments, globs of braces, history, newlines, and
-// any other control character.
-// eslint-disable-next-line no-control-regex
-const SHELL_SYNTAX = /[;&|<>`$(){}\\!#\u0000-\u001f\u007f]/;
-
-const ENVIRONMENT_PREFIX = /^\s*[A-Za-z_][A-Za-z0-9_]*=/;
-
-/** Compiles an operator's pattern so that it must match the whole command; null when it is no valid pattern. */
-function anchored(pattern: string): RegExp | null {
-  try {
-    return new RegExp(`^(?:${pattern})$`, "u");
-  } catch {
-    return null;
-  }
-}
+/** Longest command line looked at, in UTF-16 code units. */
+const LINE_MAX_CHARS = 1_000;
+const MAX_COMMANDS = 10;
 
 /**
+ * Names that no argument may hold whatever the patterns say: where this plugin and its host keep their secrets, and
+ * where the kernel shows another process's environment. A second lock; the first is a narrow pattern.
+ */
+const SECRET_PLACES = /\.agentrux|\.openclaw|openclaw\.json|\/proc\b|\/dev\/(?:tcp|udp|mem|fd)\b/i;
+
+const refused = (reason: string): ExecDecision => ({ allowed: false, reason });
+
+/**
+ * @example decideExec({ enabled: true, allowedCommands: ["df -h", "wc -l"] }, "df -h | wc -l").allowed // true
  * @example decideExec({ enabled: true, allowedCommands: ["df -h"] }, "df -h; rm x").allowed // false
  */
 export function decideExec(policy: ExecPolicy, command: unknown): ExecDecision {
-  if (!policy.enabled) return { allowed: false, reason: "exec is off for commands that come from a topic" };
-  if (typeof command !== "string" || command.trim() === "") {
-    return { allowed: false, reason: "the exec call carries no command line" };
+  if (!policy.enabled) return refused("exec is off for requests that come from a topic");
+  if (typeof command !== "string" || command.trim() === "") return refused("the exec call carries no command line");
+  if (command.length > LINE_MAX_CHARS) return refused(`a command line may have ${LINE_MAX_CHARS} characters`);
+  const line = parseLine(command);
+  if (!line.ok) return refused(line.reason);
+  if (line.commands.length > MAX_COMMANDS) return refused(`a command line may have ${MAX_COMMANDS} commands`);
+  if (line.commands.some((words) => words.some((word) => SECRET_PLACES.test(word)))) {
+    return refused("an argument names a place where secrets are kept");
   }
-  if (command.length > COMMAND_MAX_CHARS) return { allowed: false, reason: "the command line is too long" };
-  if (SHELL_SYNTAX.test(command)) {
-    return { allowed: false, reason: "only one simple command is allowed, without shell syntax" };
+  const result = coverage(policy.allowedCommands, line.commands.map(canonical));
+  switch (result.kind) {
+    case "all":
+      return { allowed: true };
+    case "missing":
+      return refused(`not among the allowed commands: ${result.text.slice(0, 200)}`);
+    case "too-slow":
+      return refused("the allowed commands take too long to compare; the operator has to simplify a pattern");
   }
-  if (ENVIRONMENT_PREFIX.test(command)) return { allowed: false, reason: "environment assignments are not allowed" };
-  const line = command.trim();
-  const matches = policy.allowedCommands.some((pattern) => anchored(pattern)?.test(line) === true);
-  return matches ? { allowed: true } : { allowed: false, reason: "the command is not among the allowed commands" };
 }

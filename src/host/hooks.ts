@@ -1,25 +1,22 @@
 /**
- * The tool gate: exec calls of turns that came from a topic, decided by the account's `execPolicy`.
+ * The tool gate: calls of turns that came from a topic, decided by the guard.
  *
  * Registered in `registerCapabilities`, because agent runs take their hooks from a registry in which `registerFull` never
- * ran (SDK spec, section 4.1). The per-turn tool policy already takes exec away where it is off; this gate is the second
- * lock, and the only one where it is on.
+ * ran (SDK spec, section 4.1). The per-turn tool policy already leaves the denied tools out; this gate is the second
+ * lock, and the only one for exec where the policy is on. The host takes a hook that throws for a refusal.
  */
 
 import type { OpenClawPluginApi } from "openclaw/plugin-sdk/core";
+import { execHost } from "../config/host-tools.ts";
+import type { HostConfig } from "../config/places.ts";
 import { resolveAccountConfig } from "../config/resolve.ts";
-import { decideExec } from "../guard/exec.ts";
+import { type ToolCall, whyRefused } from "../guard/tools.ts";
 import { isTopicRun } from "./origin.ts";
 
-/** What an exec call may carry besides its command; everything else changes where or how it runs. */
-const EXEC_PARAMS = new Set(["command", "timeoutSeconds", "yieldMs"]);
-
-interface ToolCall {
-  readonly toolName: string;
-  readonly params: Readonly<Record<string, unknown>>;
-}
+const NO_EXEC = { enabled: false, allowedCommands: [] };
 
 interface Origin {
+  readonly agentId?: string;
   readonly sessionKey?: string;
   readonly requester?: { readonly channel?: string; readonly accountId?: string };
 }
@@ -27,20 +24,17 @@ interface Origin {
 export function gateToolCall(
   call: ToolCall,
   origin: Origin,
-  config: Parameters<typeof resolveAccountConfig>[0],
+  config: HostConfig,
 ): { block: true; blockReason: string } | undefined {
   if (!isTopicRun({ channels: [origin.requester?.channel], sessionKey: origin.sessionKey })) return undefined;
-  const policy = resolveAccountConfig(config, origin.requester?.accountId).execPolicy;
-  const extra = Object.keys(call.params).find((name) => !EXEC_PARAMS.has(name));
-  if (policy.enabled && extra !== undefined) {
-    return { block: true, blockReason: `exec for a topic request may not set "${extra.slice(0, 40)}"` };
-  }
-  const decision = decideExec(policy, call.params["command"]);
-  return decision.allowed ? undefined : { block: true, blockReason: decision.reason };
+  // Whose policy it is has to be proven, too.
+  const accountId = origin.requester?.accountId;
+  const policy = accountId === undefined ? NO_EXEC : resolveAccountConfig(config, accountId).execPolicy;
+  const place = { platform: process.platform, host: execHost(config, origin.agentId) };
+  const blockReason = whyRefused(call, policy, place);
+  return blockReason === undefined ? undefined : { block: true, blockReason };
 }
 
 export function registerHooks(api: OpenClawPluginApi): void {
-  api.on("before_tool_call", (event, ctx) => gateToolCall(event, ctx, api.runtime.config.current()), {
-    matcher: ["exec"],
-  });
+  api.on("before_tool_call", (event, ctx) => gateToolCall(event, ctx, api.runtime.config.current()));
 }

@@ -7,13 +7,11 @@ import { wrapExternalContent } from "openclaw/plugin-sdk/security-runtime";
 import { describeAttachments } from "../attachments/describe.ts";
 import type { AccountConfig } from "../config/account.ts";
 import { cleanLine, cleanText } from "../guard/text.ts";
+import { DENIED_TOOLS } from "../guard/tools.ts";
 import { CHANNEL_ID } from "../ids.ts";
 import type { Command, InboundAttachment, TurnRequest } from "../replies/turn.ts";
 import { getRuntime } from "./runtime.ts";
 import type { TurnSession } from "./session.ts";
-
-/** Tools by which a stranger's text could change or leave the host. Exec is decided separately, per command. */
-const DENIED_TOOLS = ["process", "gateway", "cron", "nodes"];
 
 const PREAMBLE = [
   "A program sent this request over an AgenTrux topic; your reply is published back to it.",
@@ -89,7 +87,7 @@ export async function buildTurnContext(
     throw new Error(`the host refused the sender: ${ingress.ingress.reasonCode}`);
   }
   const text = wrapMessage(command, attachments);
-  const deny = account.execPolicy.enabled ? DENIED_TOOLS : ["exec", ...DENIED_TOOLS];
+  const deny = account.execPolicy.enabled ? [...DENIED_TOOLS] : ["exec", ...DENIED_TOOLS];
   return inbound.buildContext({
     channelIngress: ingress,
     channel: CHANNEL_ID,

@@ -1,5 +1,8 @@
+import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { decideExec } from "../../src/guard/exec.ts";
+import { canonical, parseLine } from "../../src/guard/shell.ts";
+import { ALLOWED, BENIGN, PATTERN_ATTACKS, SYNTAX_ATTACKS } from "./support/command-lines.ts";
 
 const on = (...allowedCommands: string[]) => ({ enabled: true, allowedCommands });
 
@@ -8,49 +11,98 @@ describe("decideExec", () => {
     expect(decideExec({ enabled: false, allowedCommands: [".*"] }, "true").allowed).toBe(false);
   });
 
-  it("allows a simple command that a pattern matches as a whole", () => {
-    expect(decideExec(on("df -h", "ls( -l)?"), "ls -l").allowed).toBe(true);
-    expect(decideExec(on("df -h"), "  df -h ").allowed).toBe(true);
+  it.each(SYNTAX_ATTACKS)("refuses %s even under a pattern that matches anything", (_kind, lines) => {
+    for (const line of lines) {
+      const decision = decideExec(on("[\\s\\S]*"), line);
+      expect(decision, line).toMatchObject({ allowed: false });
+      expect(decision.allowed || decision.reason, line).not.toMatch(/not among/);
+    }
   });
 
-  it.each(["df -h /etc", "xdf -h", "df", "DF -h", "df -h x"])("does not take a part for the whole: %s", (command) => {
-    expect(decideExec(on("df -h"), command).allowed).toBe(false);
+  it.each(PATTERN_ATTACKS)("refuses what no pattern covers, and for that reason: %s", (_kind, lines) => {
+    for (const line of lines) {
+      expect(decideExec(on(...ALLOWED), line), line).toMatchObject({ allowed: false });
+      expect(decideExec(on("[\\s\\S]*"), line), line).toEqual({ allowed: true });
+    }
   });
 
-  it.each([
-    "df; id",
-    "df && id",
-    "df | sh",
-    "df $(id)",
-    "df `id`",
-    "df > x",
-    "df < x",
-    "df\nid",
-    "df\rid",
-    "df ${HOME}",
-    "(df)",
-    "{ df; }",
-    "df & id",
-    "df \\; id",
-    "df #x",
-    "df <<EOF",
-    "!df",
-    "df \u0000id",
-    "PATH=/tmp df",
-    " A=1 df",
-  ])("refuses shell syntax even under a pattern that matches anything: %j", (command) => {
-    expect(decideExec(on("[\\s\\S]*"), command).allowed).toBe(false);
+  it("allows what an operator would expect", () => {
+    for (const line of BENIGN) expect(decideExec(on(...ALLOWED), line), line).toEqual({ allowed: true });
   });
 
-  it.each([undefined, null, 3, {}, ["df"], "", "   ", "d".repeat(2_000)])(
-    "refuses what is no command line: %j",
+  it("has tables of the promised size, without repetition", () => {
+    const attacks = [...SYNTAX_ATTACKS, ...PATTERN_ATTACKS].flatMap(([, lines]) => lines);
+    expect(new Set(attacks).size).toBe(attacks.length);
+    expect(attacks.length).toBeGreaterThanOrEqual(400);
+    expect(new Set(BENIGN).size).toBeGreaterThanOrEqual(60);
+  });
+
+  it.each([undefined, null, 3, {}, ["df"], "", "   ", "d".repeat(2_000), "df;".repeat(20) + "df"])(
+    "refuses what is no command line, or too much of one: %j",
     (command) => {
       expect(decideExec(on("[\\s\\S]*"), command).allowed).toBe(false);
     },
   );
 
-  it("fails closed on a pattern that does not compile", () => {
+  it("fails closed on a pattern that does not compile, also one that would between the anchors", () => {
     expect(decideExec(on("(df"), "df").allowed).toBe(false);
+    expect(decideExec(on("x)|(df"), "df").allowed).toBe(false);
     expect(decideExec(on("(df", "df"), "df").allowed).toBe(true);
+  });
+
+  it("meets the whole command, each alternative of a pattern included", () => {
+    expect(decideExec(on("df|ls"), "df x").allowed).toBe(false);
+    expect(decideExec(on("df|ls"), "x ls").allowed).toBe(false);
+  });
+
+  it("refuses, soon, what a pattern cannot decide", () => {
+    expect(decideExec(on("(a+)+b", "df"), "a".repeat(60))).toEqual({
+      allowed: false,
+      reason: "the allowed commands take too long to compare; the operator has to simplify a pattern",
+    });
+    expect(decideExec(on("(a+)+b", "df"), "df").allowed).toBe(true);
+  });
+
+  it("tells an excluding pattern no way around it by quoting", () => {
+    const policy = on("git (?!push)\\w+");
+    for (const line of ["git push", "git 'push'", 'git "push"', "git pu''sh", "'git' p\"us\"h"]) {
+      expect(decideExec(policy, line).allowed).toBe(false);
+    }
+    expect(decideExec(policy, "git 'status'").allowed).toBe(true);
+  });
+});
+
+describe("parseLine, against the shell itself", () => {
+  /** What a real shell makes of the words of one command: one line per word. */
+  const shellWords = (shell: string, line: string): string[] =>
+    execFileSync(shell, ["-c", `show() { for word; do printf '[%s]\\n' "$word"; done; }; show ${line}`], {
+      encoding: "utf8",
+      env: { PATH: process.env["PATH"] ?? "" },
+    })
+      .split("\n")
+      .slice(0, -1)
+      .map((row) => row.slice(1, -1));
+
+  const simple = BENIGN.map((line) => [line, parseLine(line)] as const).flatMap(([line, parsed]) =>
+    parsed.ok && parsed.commands.length === 1 && !line.includes(">") && !line.includes("</")
+      ? [[line, parsed.commands[0] ?? []] as const]
+      : [],
+  );
+
+  it("understands every single command as sh does, and so is its canonical form understood", () => {
+    expect(simple.length).toBeGreaterThan(40);
+    const script = simple.map(([line]) => line);
+    for (const [index, [, words]] of simple.entries()) {
+      expect(shellWords("sh", script[index] ?? "")).toEqual(words);
+      expect(shellWords("sh", canonical(words))).toEqual(words);
+      expect(parseLine(canonical(words))).toEqual({ ok: true, commands: [words] });
+    }
+  });
+});
+
+describe("canonical", () => {
+  it("is one text per command", () => {
+    expect(canonical(["echo", "a b", "", "it's"])).toBe(`echo 'a b' '' 'it'"'"'s'`);
+    expect(canonical(["a", "b c"])).not.toBe(canonical(["a", "b", "c"]));
   });
 });

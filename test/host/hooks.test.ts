@@ -16,12 +16,24 @@ describe("gateToolCall", () => {
     expect(gateToolCall(exec({ command: "id" }), topic, allowing)?.block).toBe(true);
   });
 
-  it.each(["workdir", "env", "host", "elevated", "pty", "background", "node", "security", "ask"])(
-    "blocks an allowed command that sets %s",
-    (name) => {
-      expect(gateToolCall(exec({ command: "uptime", [name]: "x" }), topic, allowing)?.blockReason).toContain(name);
-    },
-  );
+  it("blocks an allowed command that widens where or how it runs", () => {
+    expect(gateToolCall(exec({ command: "uptime", host: "node" }), topic, allowing)?.blockReason).toContain("host");
+  });
+
+  it("blocks commands on another machine, by the agent's own setting too", () => {
+    const elsewhere = (tools: object) => ({ ...allowing, ...tools });
+    const call = exec({ command: "uptime" });
+    const origin = { ...topic, agentId: "main" };
+    expect(gateToolCall(call, origin, elsewhere({ tools: { exec: { host: "node" } } }))?.block).toBe(true);
+    const entries = { agents: { entries: { main: { tools: { exec: { host: "node" } } } } } };
+    expect(gateToolCall(call, origin, elsewhere(entries))?.block).toBe(true);
+    expect(gateToolCall(call, origin, elsewhere({ tools: { exec: { host: "gateway" } } }))).toBeUndefined();
+  });
+
+  it("allows nothing while it is not proven whose policy counts", () => {
+    const origin = { requester: { channel: "agentrux" } };
+    expect(gateToolCall(exec({ command: "uptime" }), origin, allowing)?.block).toBe(true);
+  });
 
   it("knows a topic turn by its session where the requester is not proven", () => {
     const origin = { sessionKey: "agent:main:agentrux:group:0123" };
