@@ -13,15 +13,42 @@ import { decideExec } from "./exec.ts";
  */
 export const DENIED_TOOLS: readonly string[] = [
   // programs and machines that the exec policy does not see
-  ...["process", "code_execution", "terminal", "computer", "mobile_ui", "nodes", "screen", "portal"],
+  "process",
+  "code_execution",
+  "terminal",
+  "computer",
+  "mobile_ui",
+  "nodes",
+  "screen",
+  "portal",
   // the host itself: its settings, schedule, plugins, skills and secrets
-  ...["gateway", "cron", "automations", "plugins", "openclaw", "secrets", "skill_workshop", "theme", "dashboard"],
+  "gateway",
+  "cron",
+  "automations",
+  "plugins",
+  "openclaw",
+  "secrets",
+  "skill_workshop",
+  "theme",
+  "dashboard",
   // other conversations, and turns that this gate would not know as a topic's
-  ...["sessions", "sessions_list", "sessions_history", "sessions_search", "sessions_send", "sessions_spawn"],
-  ...["subagents", "agents_wait", "conversations_list", "conversations_send", "conversations_turn"],
-  ...["suggest_task", "dismiss_task"],
+  "sessions",
+  "sessions_list",
+  "sessions_history",
+  "sessions_search",
+  "sessions_send",
+  "sessions_spawn",
+  "subagents",
+  "agents_wait",
+  "conversations_list",
+  "conversations_send",
+  "conversations_turn",
+  "suggest_task",
+  "dismiss_task",
   // the operator, in person or in name
-  ...["ask_user", "github_identity_status", "github_publish"],
+  "ask_user",
+  "github_identity_status",
+  "github_publish",
 ];
 
 const DENIED: ReadonlySet<string> = new Set(DENIED_TOOLS);
