@@ -17,6 +17,7 @@ import { registerPublishRoutes } from "./topics/publish.ts";
 import { registerEventRoute, registerPullRoutes } from "./topics/pull.ts";
 import { registerStreamRoute } from "./topics/stream.ts";
 import { registerWebhookRoutes } from "./webhooks/routes.ts";
+import { registerWorldRoutes } from "./world/http/routes.ts";
 
 export type RegisterRoutes = (app: HubApp, deps: HubDeps) => void;
 
@@ -38,4 +39,5 @@ export const AREAS: readonly RegisterRoutes[] = [
   registerConsoleRoutes,
   registerAccessRequestRoutes,
   registerWebhookRoutes,
+  registerWorldRoutes,
 ];

@@ -52,12 +52,34 @@ export interface HubWebhooks {
   readonly allowPrivateAddresses: boolean;
 }
 
+export interface HubFlux {
+  /** Whether writing needs a namespace's token. Left alone: yes, unless the hub listens on this machine only. */
+  readonly auth: boolean;
+  /** Without auth: whether web pages of any site may call. With auth they always may, as the Flux API has it. */
+  readonly allowAnyOrigin: boolean;
+  /** Events are kept so long; the state they came to stays. */
+  readonly eventRetentionMs: number;
+  /** Longest time between snapshots while something changes. */
+  readonly snapshotEveryMs: number;
+  /** Events after which a snapshot is due before that. */
+  readonly snapshotEveryEvents: number;
+  readonly snapshotsKept: number;
+  /** Entities that one request may delete. */
+  readonly maxBatchDelete: number;
+  /** A watcher with more than this unsent is brought up to date later instead. */
+  readonly maxWatcherPendingBytes: number;
+  readonly maxWatchers: number;
+  /** A watcher that does not answer a ping for so long is gone. */
+  readonly watcherTimeoutMs: number;
+}
+
 export interface HubConfig {
   readonly host: string;
   readonly port: number;
   readonly limits: HubLimits;
   readonly ttls: HubTtls;
   readonly webhooks: HubWebhooks;
+  readonly flux: HubFlux;
   readonly streamKeepAliveMs: number;
   readonly retentionSweepMs: number;
   /** Transfers of payload objects in which nothing moves for so long are cut off. */
@@ -75,6 +97,7 @@ export interface HubConfigInput {
   readonly limits?: Partial<HubLimits>;
   readonly ttls?: Partial<HubTtls>;
   readonly webhooks?: Partial<HubWebhooks>;
+  readonly flux?: Partial<HubFlux>;
   readonly streamKeepAliveMs?: number;
   readonly retentionSweepMs?: number;
   readonly objectIdleMs?: number;
@@ -122,6 +145,23 @@ export const DEFAULT_WEBHOOKS: HubWebhooks = {
   allowPrivateAddresses: true,
 };
 
+export const DEFAULT_FLUX: Omit<HubFlux, "auth"> = {
+  allowAnyOrigin: false,
+  eventRetentionMs: 30 * DAY_MS,
+  snapshotEveryMs: 300_000,
+  snapshotEveryEvents: 1_000_000,
+  snapshotsKept: 3,
+  maxBatchDelete: 10_000,
+  maxWatcherPendingBytes: 1024 * 1024,
+  maxWatchers: 20_000,
+  watcherTimeoutMs: 60_000,
+};
+
+/** Whether an address to listen on is this machine's own. */
+export function isLoopback(host: string): boolean {
+  return ["127.0.0.1", "::1", "localhost"].includes(host);
+}
+
 /**
  * Fills in the defaults.
  * @throws HubError CONFIG naming the setting that is out of range
@@ -133,6 +173,7 @@ export function resolveConfig(input: HubConfigInput): HubConfig {
     limits: { ...DEFAULT_LIMITS, ...input.limits },
     ttls: { ...DEFAULT_TTLS, ...input.ttls },
     webhooks: { ...DEFAULT_WEBHOOKS, ...input.webhooks },
+    flux: { auth: !isLoopback(input.host ?? "127.0.0.1"), ...DEFAULT_FLUX, ...input.flux },
     streamKeepAliveMs: input.streamKeepAliveMs ?? 30_000,
     retentionSweepMs: input.retentionSweepMs ?? 30_000,
     objectIdleMs: input.objectIdleMs ?? 60_000,
@@ -143,7 +184,9 @@ export function resolveConfig(input: HubConfigInput): HubConfig {
   if (!Number.isInteger(config.port) || config.port < 0 || config.port > 65_535) {
     throw new HubError("CONFIG", `port must be a whole number from 0 to 65535, not ${config.port}`);
   }
+  const { auth: _auth, allowAnyOrigin: _anyOrigin, ...fluxNumbers } = config.flux;
   const positive: Record<string, number> = {
+    ...fluxNumbers,
     ...config.limits,
     ...config.ttls,
     webhookTimeoutMs: config.webhooks.timeoutMs,

@@ -6,6 +6,7 @@ import type { RateLimits } from "./http/rate-limits.ts";
 import type { Clock, Metrics, Random } from "./runtime.ts";
 import type { Store } from "./store/port.ts";
 import type { StreamFanout } from "./topics/fanout.ts";
+import type { World } from "./world/world.ts";
 
 export interface HubDeps {
   readonly config: HubConfig;
@@ -17,6 +18,7 @@ export interface HubDeps {
   readonly tokens: AccessTokens;
   readonly limits: RateLimits;
   readonly fanout: StreamFanout;
+  readonly world: World;
   /** Whether `token` is the operator's admin token; takes the same time whatever is wrong with it. */
   readonly isAdmin: (token: string) => boolean;
   /** Absolute base of the URLs the hub hands out, without trailing slash. */

@@ -13,7 +13,7 @@ import { AccessTokens } from "./auth/access-tokens.ts";
 import { hashSecret, newSecret, secretMatches } from "./auth/secrets.ts";
 import { loadSigningKey } from "./auth/signing-key.ts";
 import { startBackground } from "./background.ts";
-import { resolveConfig } from "./config.ts";
+import { isLoopback, resolveConfig } from "./config.ts";
 import type { HubConfig, HubConfigInput } from "./config.ts";
 import type { HubDeps } from "./deps.ts";
 import { HubError } from "./errors.ts";
@@ -25,6 +25,8 @@ import { ensurePrivateFolder, writePrivateFile } from "./store/files.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import { lockFolder } from "./store/sqlite/lock.ts";
 import { StreamFanout } from "./topics/fanout.ts";
+import { Snapshots } from "./world/snapshots.ts";
+import { World } from "./world/world.ts";
 
 /** A gigabyte on a slow line takes long; everything smaller than a payload object has a limit of its own. */
 const LONGEST_REQUEST_MS = 3_600_000;
@@ -34,6 +36,10 @@ const DRAIN_MS = 1200;
 const SOCKET_SILENCE_MS = 120_000;
 /** How long everything behind the listener may then take together. */
 const STOP_MS = 600;
+/** A snapshot at the end spares the next start a replay, and is given up rather than waited for. */
+const LAST_SNAPSHOT_MS = 400;
+/** How long the listener waits for the world. */
+const RESTORE_FIRST_MS = 300;
 
 export interface HubOptions extends HubConfigInput {
   readonly dataDir: string;
@@ -90,6 +96,18 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     undo.push(() => store.close());
     const adminToken = keepAdminToken(dataDir, options.adminToken, random);
     const adminHash = hashSecret(adminToken);
+    const isAdmin = (token: string) => secretMatches(token, adminHash);
+    const world = await World.open({
+      store: store.world,
+      snapshots: new Snapshots(join(dataDir, "world"), config.flux.snapshotsKept, log),
+      config: config.flux,
+      clock,
+      random,
+      metrics,
+      log,
+      isAdmin,
+    });
+    undo.push(() => world.close(AbortSignal.timeout(LAST_SNAPSHOT_MS)));
     const listening: { url: string } = { url: "" };
     const deps: HubDeps = {
       config,
@@ -106,7 +124,8 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
         keepAliveMs: config.streamKeepAliveMs,
         maxPendingBytes: config.limits.maxStreamPendingBytes,
       }),
-      isAdmin: (token) => secretMatches(token, adminHash),
+      world,
+      isAdmin,
       baseUrl: () => config.publicUrl ?? listening.url,
       dataDir,
       onClose: (stop) => void undo.push(stop),
@@ -114,6 +133,8 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     const background = startBackground(deps);
     undo.push(() => background.stop());
     const server = httpServer(deps);
+    // A small world is there before the first request; a large one is waited for by those who want it.
+    await Promise.race([world.restored, delay(RESTORE_FIRST_MS, undefined, { ref: false })]);
     listening.url = await listen(server, config);
     writePrivateFile(join(dataDir, "hub.json"), `${JSON.stringify({ url: listening.url, pid: process.pid })}\n`);
     warnIfExposed(config, log);
@@ -216,10 +237,11 @@ function readIfPresent(path: string): string | undefined {
 }
 
 function warnIfExposed(config: HubConfig, log: Logger): void {
-  if (["127.0.0.1", "::1", "localhost"].includes(config.host)) return;
+  if (isLoopback(config.host)) return;
   log.warn(
     { host: config.host },
     "THE HUB LISTENS BEYOND THIS MACHINE WITHOUT TLS: secrets, tokens and events can be read on the way. " +
       "Put a TLS proxy in front of it, or listen on 127.0.0.1.",
   );
+  if (!config.flux.auth) log.warn("WORLD STATE (/api) IS OPEN TO EVERYBODY WHO REACHES THE HUB: turn flux auth on.");
 }

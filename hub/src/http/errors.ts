@@ -1,17 +1,19 @@
 /**
  * How an error looks on the wire. The path decides (wire spec 9.2 rule 8): generation A, console and everything else
- * say `{"error":{code,message}}`; generation B's data plane wraps the same in `detail`; `/oauth/*` speaks RFC 6749.
+ * say `{"error":{code,message}}`; generation B's data plane wraps the same in `detail`; `/oauth/*` speaks RFC 6749, and
+ * `/api/*` the Flux API's `{"error":text}`.
  */
 import { generationOfTopicId } from "agentrux-wire";
 import type { HubContext } from "./context.ts";
 import { bearerToken } from "./context.ts";
 import type { HubError, HubErrorCode } from "../errors.ts";
 
-export type ErrorShape = "a" | "b" | "oauth";
+export type ErrorShape = "a" | "b" | "oauth" | "flux";
 
 /** The error shape a path asks for. Topic ids that are neither form get generation A's. */
 export function errorShapeOf(path: string, token: string | undefined): ErrorShape {
   if (path.startsWith("/oauth/")) return "oauth";
+  if (path.startsWith("/api/")) return "flux";
   if (path === "/topics") return token?.startsWith("aat_") === true ? "b" : "a";
   if (!path.startsWith("/topics/")) return "a";
   const end = path.indexOf("/", 8);
@@ -42,6 +44,7 @@ export function errorBody(error: HubError, shape: ErrorShape): object {
   if (shape === "oauth") {
     return { error: OAUTH_CODE[error.code] ?? "invalid_request", error_description: error.message };
   }
+  if (shape === "flux") return { error: error.message, code: error.code, ...error.details };
   const extra = {
     ...(error.details === undefined ? {} : { details: error.details }),
     ...(error.nextAction === undefined ? {} : { next_action: error.nextAction }),

@@ -1,4 +1,4 @@
-/** `/healthz`: the process answers. `/readyz`: it can also store what it is given. */
+/** `/healthz`: the process answers. `/readyz`: it can also store what it is given, and the world is whole. */
 import type { HubDeps } from "../deps.ts";
 import type { HubApp } from "./context.ts";
 
@@ -6,7 +6,9 @@ export function registerHealthRoutes(app: HubApp, deps: HubDeps): void {
   app.get("/healthz", (c) => c.json({ status: "ok" }));
   app.get("/readyz", async (c) => {
     const health = await deps.store.health();
-    if (health.writable) return c.json({ status: "ready" });
-    return c.json({ status: "not ready", reason: health.reason ?? "the store cannot be written" }, 503);
+    const world = deps.world.health();
+    if (health.writable && world.isRestored) return c.json({ status: "ready" });
+    const reason = health.writable ? world.reason : (health.reason ?? "the store cannot be written");
+    return c.json({ status: "not ready", reason }, 503);
   });
 }

@@ -7,6 +7,7 @@
 
 import type { DeviceStore } from "./device-port.ts";
 import type { WebhookStore } from "./webhook-port.ts";
+import type { WorldStore } from "./world-port.ts";
 
 export type Action = "read" | "write";
 
@@ -341,6 +342,7 @@ export interface Store {
   readonly objects: ObjectStore;
   readonly webhooks: WebhookStore;
   readonly devices: DeviceStore;
+  readonly world: WorldStore;
   health(): Promise<StoreHealth>;
   /** Commits what was accepted, then closes. */
   close(): Promise<void>;

@@ -15,6 +15,8 @@ import { migrate } from "./sqlite/schema.ts";
 import { SqliteScripts } from "./sqlite/scripts.ts";
 import { SqliteTopics } from "./sqlite/topics.ts";
 import { SqliteWebhooks } from "./sqlite/webhooks.ts";
+import { SqliteWorldLog } from "./sqlite/world-log.ts";
+import { SqliteWorldRegistry } from "./sqlite/world-registry.ts";
 
 /** Enough to need fresh pages of the file. */
 const PROBE_BYTES = 64 * 1024;
@@ -57,6 +59,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
     objects: new SqliteObjects(database),
     webhooks: new SqliteWebhooks(database),
     devices: new SqliteDevices(database, { topics, scripts, credentials }),
+    world: { log: new SqliteWorldLog(database), registry: new SqliteWorldRegistry(database) },
     async health() {
       return probe(database, commit.lastFailed);
     },

@@ -10,7 +10,7 @@ import { uuidV7 } from "../ids.ts";
 import { mentionedObjectIds } from "../payloads/mentions.ts";
 import type { AppendRequest, AppendResult, Generation } from "../store/port.ts";
 import { encodeCursor } from "./cursor.ts";
-import { elementTexts, memberTexts } from "./json-text.ts";
+import { elementTexts, memberTexts } from "../json-text.ts";
 import type { PublishedEvent } from "./published-event.ts";
 import { fingerprint, publishedEvent } from "./published-event.ts";
 

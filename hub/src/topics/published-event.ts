@@ -12,7 +12,7 @@ import type { HubLimits } from "../config.ts";
 import { HubError } from "../errors.ts";
 import { checked } from "../http/body.ts";
 import type { Generation, NewEvent } from "../store/port.ts";
-import { memberTexts } from "./json-text.ts";
+import { memberTexts } from "../json-text.ts";
 
 /** What a publisher says of an event; the hub adds the id. */
 export type PublishedEvent = Omit<NewEvent, "eventId">;

@@ -160,6 +160,57 @@ const MIGRATIONS: readonly string[] = [
     actions TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE world_meta (
+    id TEXT NOT NULL,
+    dropped_through INTEGER NOT NULL,
+    dropped_at INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO world_meta (id, dropped_through, dropped_at) VALUES (lower(hex(randomblob(16))), 0, 0);
+
+  CREATE TABLE world_events (
+    seq INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    event_id TEXT NOT NULL,
+    entity_id TEXT,
+    previous INTEGER NOT NULL,
+    stream TEXT NOT NULL,
+    source TEXT NOT NULL,
+    timestamp INTEGER NOT NULL,
+    key TEXT,
+    schema TEXT,
+    payload TEXT NOT NULL,
+    extras TEXT,
+    principal TEXT
+  ) STRICT;
+
+  CREATE TABLE world_claims (
+    fingerprint TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX world_claims_by_age ON world_claims (at);
+
+  CREATE TABLE world_namespaces (
+    name TEXT PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    token_hash TEXT NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL,
+    is_private INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE world_settings (
+    no INTEGER PRIMARY KEY CHECK (no = 1),
+    settings TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE world_credentials (
+    namespace TEXT NOT NULL,
+    connector TEXT NOT NULL,
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (namespace, connector)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /**

@@ -14,8 +14,11 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const SPACE = 0x20;
 
-/** The text of each member of an object, by name; of members named twice the last, as `JSON.parse` has it. */
-export function memberTexts(objectText: string): Map<string, string> {
+/**
+ * The text of each member of an object, by name; of members named twice the last, as `JSON.parse` has it.
+ * @param onDuplicate called with the name of each member that was there already
+ */
+export function memberTexts(objectText: string, onDuplicate?: (name: string) => void): Map<string, string> {
   const members = new Map<string, string>();
   let at = afterSpace(objectText, afterSpace(objectText, 0) + 1);
   while (objectText.charCodeAt(at) !== CLOSE_BRACE) {
@@ -23,7 +26,9 @@ export function memberTexts(objectText: string): Map<string, string> {
     const name = objectText.slice(at + 1, nameEnd - 1);
     const start = afterSpace(objectText, afterSpace(objectText, nameEnd) + 1);
     const end = valueEnd(objectText, start);
-    members.set(name.includes("\\") ? String(JSON.parse(`"${name}"`)) : name, objectText.slice(start, end));
+    const decoded = name.includes("\\") ? String(JSON.parse(`"${name}"`)) : name;
+    if (onDuplicate !== undefined && members.has(decoded)) onDuplicate(decoded);
+    members.set(decoded, objectText.slice(start, end));
     at = afterComma(objectText, end);
   }
   return members;

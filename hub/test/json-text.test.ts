@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { elementTexts, memberTexts } from "../../src/topics/json-text.ts";
+import { elementTexts, memberTexts } from "../src/json-text.ts";
 
 /** Prints a value with white space wherever JSON allows it. */
 function spaced(value: unknown, space: string): string {
