@@ -5,6 +5,7 @@ import { createApp } from "../src/app.ts";
 import { createMetrics } from "../src/observe/metrics.ts";
 import { CONSOLE_API } from "../src/observe/openapi/console-api.ts";
 import { SCRIPT_API } from "../src/observe/openapi/script-api.ts";
+import { WORLD_API } from "../src/observe/openapi/world-api.ts";
 import { document, startTestHub } from "./support/harness.ts";
 import type { TestHub } from "./support/harness.ts";
 
@@ -122,8 +123,8 @@ describe("OpenAPI", () => {
     const hub = await startTestHub();
     const routes = createApp(hub.running.deps)
       .routes.filter(({ method }) => method !== "ALL")
-      .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, "{$1}")}`);
-    expect(noted({ ...SCRIPT_API, ...CONSOLE_API })).toEqual([...new Set(routes)].toSorted());
+      .map(({ method, path }) => `${method} ${path.replace(/:(\w+)(\{[^}]*\})?/g, "{$1}")}`);
+    expect(noted({ ...SCRIPT_API, ...WORLD_API, ...CONSOLE_API })).toEqual([...new Set(routes)].toSorted());
   });
 
   it("is served whole, and without the console under /script", async () => {

@@ -1,5 +1,5 @@
 /** The parts of the world without a clock, a disk or a socket: text, order, merging. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { canonicalJson } from "../../src/world/canonical.ts";
 import type { EntityFields } from "../../src/world/entity.ts";

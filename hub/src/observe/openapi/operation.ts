@@ -3,8 +3,8 @@ import type { SchemaName } from "./schemas.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** Who may call: anybody, who holds a signed URL, a script with its access token, or the operator. */
-export type Caller = "anybody" | "url" | "script" | "admin";
+/** Who may call: anybody, who holds a signed URL, a script or namespace with its token, or the operator. */
+export type Caller = "anybody" | "url" | "script" | "namespace" | "admin";
 
 export interface Parameter {
   readonly name: string;
@@ -55,6 +55,9 @@ const PATH_PARAMETERS: Readonly<Record<string, string>> = {
   script_id: "Script id, or the script's name",
   grant_id: "Grant id",
   webhook_id: "Webhook id",
+  entity_id: "Entity id, percent-encoded",
+  namespace: "Name of the namespace",
+  connector: "Name of the connector",
   user_code: "The code that the program shows, with or without hyphen",
 };
 
@@ -62,6 +65,7 @@ const SECURITY: Readonly<Record<Caller, readonly JsonObject[]>> = {
   anybody: [],
   url: [],
   script: [{ accessToken: [] }],
+  namespace: [{ namespaceToken: [] }],
   admin: [{ adminToken: [] }],
 };
 

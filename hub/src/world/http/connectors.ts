@@ -30,13 +30,13 @@ export function registerConnectorRoutes(app: HubApp, { world, store }: HubDeps, 
     return c.json({ connectors: FLUX_CONNECTORS.map((name) => shown(name, stored)) });
   });
 
-  app.get("/api/connectors/:name", async (c) => {
+  app.get("/api/connectors/:connector", async (c) => {
     const name = connectorOf(c);
     const stored = await registry.connectorsOf(ownerOf(c, world));
     return c.json({ ...shown(name, stored), poll_interval_seconds: POLL_INTERVAL_S[name] });
   });
 
-  app.post("/api/connectors/:name/token", async (c) => {
+  app.post("/api/connectors/:connector/token", async (c) => {
     const owner = ownerOf(c, world);
     const name = connectorOf(c);
     const { token } = fitting(fluxConnectorTokenRequestSchema, (await readBody(c, SMALL_BODY_BYTES)).value);
@@ -44,7 +44,7 @@ export function registerConnectorRoutes(app: HubApp, { world, store }: HubDeps, 
     return c.json({ success: true });
   });
 
-  app.delete("/api/connectors/:name/token", async (c) => {
+  app.delete("/api/connectors/:connector/token", async (c) => {
     const owner = ownerOf(c, world);
     const name = connectorOf(c);
     if (await registry.removeCredential(owner, name)) return c.json({ success: true });
@@ -67,7 +67,7 @@ function ownerOf(c: HubContext, world: World): string {
 }
 
 function connectorOf(c: HubContext): ConnectorName {
-  const given = c.req.param("name") ?? "";
+  const given = c.req.param("connector") ?? "";
   const name = FLUX_CONNECTORS.find((known) => known === given);
   if (name === undefined) throw new HubError("NOT_FOUND", `Connector '${given}' not found`);
   return name;

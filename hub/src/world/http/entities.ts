@@ -10,7 +10,7 @@ import { tombstone } from "../tombstone.ts";
 import { listEntities } from "./list.ts";
 import { callerOf, demandedVersion, entityTag, fitting, parameter, readBody } from "./requests.ts";
 
-const ENTITY_PATH = "/api/state/entities/:id{.+}";
+const ENTITY_PATH = "/api/state/entities/:entity_id{.+}";
 
 export function registerWorldEntityRoutes(app: HubApp, deps: HubDeps): void {
   const { world, clock } = deps;

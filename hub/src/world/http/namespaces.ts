@@ -35,24 +35,24 @@ export function registerNamespaceRoutes(app: HubApp, { world, clock }: HubDeps):
     return c.json({ namespaces: namespaces.list().map((namespace) => shown(namespace, world)) });
   });
 
-  app.get("/api/namespaces/:name", (c) => {
+  app.get("/api/namespaces/:namespace", (c) => {
     const namespace = found(c, world);
     if (!world.access.auth || !world.access.mayRead(callerOf(c, world), namespace.name)) throw notFound();
     return c.json(shown(namespace, world));
   });
 
-  app.patch("/api/namespaces/:name", async (c) => {
+  app.patch("/api/namespaces/:namespace", async (c) => {
     const namespace = owned(c, world);
     const { private: isPrivate } = fitting(changeSchema, (await readBody(c, SMALL_BODY_BYTES)).value);
     return c.json(shown(await namespaces.setPrivate(namespace, isPrivate), world));
   });
 
-  app.post("/api/namespaces/:name/token", async (c) => {
+  app.post("/api/namespaces/:namespace/token", async (c) => {
     const { namespace, token } = await namespaces.rotate(owned(c, world));
     return c.json({ namespaceId: namespace.id, name: namespace.name, token });
   });
 
-  app.delete("/api/namespaces/:name", async (c) => {
+  app.delete("/api/namespaces/:namespace", async (c) => {
     const caller = callerOf(c, world);
     requireAdmin(caller, NEED_ADMIN);
     const namespace = found(c, world);
@@ -77,7 +77,7 @@ function shown({ id, name, createdAt, isPrivate }: WorldNamespace, { state }: Wo
 }
 
 function found(c: HubContext, world: World): WorldNamespace {
-  const namespace = world.namespaces.get(c.req.param("name") ?? "");
+  const namespace = world.namespaces.get(c.req.param("namespace") ?? "");
   if (namespace === undefined) throw notFound();
   return namespace;
 }
@@ -86,7 +86,7 @@ function found(c: HubContext, world: World): WorldNamespace {
 function owned(c: HubContext, world: World): WorldNamespace {
   const caller = callerOf(c, world);
   if (caller.fault !== undefined) throw new HubError("UNAUTHORIZED", caller.fault);
-  const name = c.req.param("name") ?? "";
+  const name = c.req.param("namespace") ?? "";
   if (!caller.isAdmin && caller.namespace !== name) throw new HubError("FORBIDDEN", "Token does not own namespace");
   return found(c, world);
 }

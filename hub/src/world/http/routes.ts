@@ -16,13 +16,13 @@ const PATHS = [
   "/api/events",
   "/api/events/batch",
   "/api/state/entities",
-  "/api/state/entities/:id{.+}",
+  "/api/state/entities/:entity_id{.+}",
   "/api/namespaces",
-  "/api/namespaces/:name",
-  "/api/namespaces/:name/token",
+  "/api/namespaces/:namespace",
+  "/api/namespaces/:namespace/token",
   "/api/connectors",
-  "/api/connectors/:name",
-  "/api/connectors/:name/token",
+  "/api/connectors/:connector",
+  "/api/connectors/:connector/token",
   "/api/admin/config",
 ];
 
