@@ -2,9 +2,7 @@
  * Runs one attempt at a command as an agent turn of the host, and says how it ended.
  *
  * The host gives no single answer to "what became of it", so the outcome is put together (SDK spec, 6.3 and 17.5):
- *   dispatch() rejected, name GatewayDrainingError      -> not started (draining)
- *   dispatch() rejected, the host still resumes         -> not started (starting)
- *   dispatch() rejected, the host's state is locked      -> not started (capacity)
+ *   dispatch() rejected before a run began, for now     -> not started (refusal.ts says why)
  *   the caller aborted it (time limit, or a stop)        -> not started (aborted); the caller knows which
  *   dropped by the host's loop guard                     -> refused
  *   deferredToActiveRun                                 -> deferred: the reply comes through the outbound adapter
@@ -22,6 +20,7 @@ import { failpoint } from "../failpoint.ts";
 import { CHANNEL_ID } from "../ids.ts";
 import type { TurnRequest, TurnResult } from "../replies/turn.ts";
 import { isLoopRefusal, loopFacts } from "./loop-budget.ts";
+import { refusalReason } from "./refusal.ts";
 import { getRuntime } from "./runtime.ts";
 import { currentSession } from "./session.ts";
 import { buildTurnContext } from "./turn-context.ts";
@@ -46,37 +45,16 @@ class Answer {
   }
 }
 
-function isDraining(error: unknown): boolean {
-  return error instanceof Error && error.name === "GatewayDrainingError";
-}
-
-/**
- * After a crash the host may refuse turns of a session it is about to resume, with a plain error that has no code
- * (SDK spec, section 17.2). It is the host's text, so its wording is all there is to go by.
- */
-function isStillStarting(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith("Restart recovery failed:");
-}
-
-/** Names of errors that mean: another process of the host, a command line say, holds its state just now. */
-const BUSY = new Set(["StateDatabaseCoordinatorContentionError", "SessionWorkStartChangedError"]);
-
-function isBusy(error: unknown): boolean {
-  return error instanceof Error && BUSY.has(error.name);
-}
-
-/**
- * @throws never for an outcome the host reports; only when the turn could not be prepared (a failed attempt).
- */
+/** Never rejects: a turn that could not be prepared has failed. */
 export async function runTurn(account: AccountConfig, request: TurnRequest, signal: AbortSignal): Promise<TurnResult> {
   const runtime = getRuntime();
   const cfg = runtime.config.current() as OpenClawConfig;
-  const session = currentSession(account, request.command);
-  const ctxPayload = await buildTurnContext(cfg, account, request, session);
   const answer = new Answer();
   let started = false;
   let deferred = false;
   try {
+    const session = currentSession(account, request.command);
+    const ctxPayload = await buildTurnContext(cfg, account, request, session);
     const turn = await runtime.channel.inbound.dispatch({
       cfg,
       channel: CHANNEL_ID,
@@ -127,10 +105,9 @@ export async function runTurn(account: AccountConfig, request: TurnRequest, sign
     if (outcome === "completed") return { kind: "silent" };
     return started ? { kind: "silent" } : { kind: "swallowed" };
   } catch (error) {
-    if (isDraining(error)) return { kind: "not-started", reason: "draining" };
+    const refusal = started ? undefined : refusalReason(error);
+    if (refusal !== undefined) return { kind: "not-started", reason: refusal };
     if (signal.aborted) return { kind: "not-started", reason: "aborted" };
-    if (isStillStarting(error)) return { kind: "not-started", reason: "starting" };
-    if (!started && isBusy(error)) return { kind: "not-started", reason: "capacity" };
     return { kind: "failed", reason: errorText(error) };
   }
 }
