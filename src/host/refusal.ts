@@ -7,6 +7,7 @@
  *   "Restart recovery failed: ..."              starting    after a crash it still owes the session's last turn
  *   StateDatabaseCoordinatorContentionError     capacity    another process, a command line say, has its state locked
  *   SessionWorkStartChangedError                capacity    the session changed hands meanwhile
+ *   SessionRestartRecoveryTombstoneError        starting    the session is given up, the conversation moves (session.ts)
  */
 
 import type { TurnResult } from "../replies/turn.ts";
@@ -17,10 +18,16 @@ const BY_NAME = new Map<string, Reason>([
   ["GatewayDrainingError", "draining"],
   ["StateDatabaseCoordinatorContentionError", "capacity"],
   ["SessionWorkStartChangedError", "capacity"],
+  ["SessionRestartRecoveryTombstoneError", "starting"],
 ]);
 
 /** Why the host did not begin; undefined when the error is no refusal. */
 export function refusalReason(error: unknown): Reason | undefined {
   if (!(error instanceof Error)) return undefined;
   return BY_NAME.get(error.name) ?? (error.message.startsWith("Restart recovery failed:") ? "starting" : undefined);
+}
+
+/** Whether the host will never take a turn in this session again. */
+export function isGivenUp(error: unknown): boolean {
+  return error instanceof Error && error.name === "SessionRestartRecoveryTombstoneError";
 }

@@ -3,7 +3,8 @@
  *
  * A host that could not resume a session after several crashes gives it up for good and refuses every later turn in it,
  * until a person replaces it by a chat command (SDK page "Restart recovery"). Nobody types commands into a topic, so the
- * conversation goes on in a fresh session, with nothing remembered; which one is counted from what the host has stored.
+ * conversation goes on in a successor, with nothing remembered. That a session was given up is known only from the
+ * host's refusal; that there is a successor, from the host's store: it is where the conversation is from then on.
  */
 
 import { createHash } from "node:crypto";
@@ -20,6 +21,17 @@ export interface TurnSession {
 
 /** Sessions of one conversation that are looked at; whoever has lost that many has other troubles. */
 const MOST_SESSIONS = 20;
+/** Refused sessions whose successor the host has not stored yet. More than this at once is something else. */
+const MOST_GIVEN_UP = 1_000;
+
+const givenUp = new Set<string>();
+
+/** The host has refused this session for good. */
+export function giveUp({ sessionKey }: TurnSession): void {
+  const [oldest] = givenUp;
+  if (givenUp.size >= MOST_GIVEN_UP && oldest !== undefined) givenUp.delete(oldest);
+  givenUp.add(sessionKey);
+}
 
 /**
  * The session a conversation is in now.
@@ -32,16 +44,20 @@ export function currentSession(
   read: ReadSession = readSession,
 ): TurnSession {
   const { agentId, accountId } = account;
-  let session = turnSession(agentId, accountId, conversationHash(command));
-  for (let replaced = 1; replaced < MOST_SESSIONS && isGivenUp(agentId, session, read); replaced += 1) {
-    session = turnSession(agentId, accountId, successorOf(conversationHash(command), replaced));
+  const conversation = conversationHash(command);
+  let session = turnSession(agentId, accountId, conversation);
+  for (let replaced = 1; replaced < MOST_SESSIONS; replaced += 1) {
+    const successor = turnSession(agentId, accountId, successorOf(conversation, replaced));
+    if (!givenUp.has(session.sessionKey) && !exists(agentId, successor, read)) return session;
+    session = successor;
   }
   return session;
 }
 
-function isGivenUp(agentId: string, { sessionKey }: TurnSession, read: ReadSession): boolean {
+function exists(agentId: string, { sessionKey }: TurnSession, read: ReadSession): boolean {
   try {
-    return field(read(agentId, sessionKey), "mainRestartRecovery", "tombstone") !== undefined;
+    const entry = read(agentId, sessionKey);
+    return entry !== undefined && entry !== null;
   } catch {
     return false;
   }

@@ -20,9 +20,9 @@ import { failpoint } from "../failpoint.ts";
 import { CHANNEL_ID } from "../ids.ts";
 import type { TurnRequest, TurnResult } from "../replies/turn.ts";
 import { isLoopRefusal, loopFacts } from "./loop-budget.ts";
-import { refusalReason } from "./refusal.ts";
+import { isGivenUp, refusalReason } from "./refusal.ts";
 import { getRuntime } from "./runtime.ts";
-import { currentSession } from "./session.ts";
+import { currentSession, giveUp, type TurnSession } from "./session.ts";
 import { buildTurnContext } from "./turn-context.ts";
 
 /** What a run has produced so far. */
@@ -52,8 +52,9 @@ export async function runTurn(account: AccountConfig, request: TurnRequest, sign
   const answer = new Answer();
   let started = false;
   let deferred = false;
+  let session: TurnSession | undefined;
   try {
-    const session = currentSession(account, request.command);
+    session = currentSession(account, request.command);
     const ctxPayload = await buildTurnContext(cfg, account, request, session);
     const turn = await runtime.channel.inbound.dispatch({
       cfg,
@@ -105,6 +106,7 @@ export async function runTurn(account: AccountConfig, request: TurnRequest, sign
     if (outcome === "completed") return { kind: "silent" };
     return started ? { kind: "silent" } : { kind: "swallowed" };
   } catch (error) {
+    if (session !== undefined && isGivenUp(error)) giveUp(session);
     const refusal = started ? undefined : refusalReason(error);
     if (refusal !== undefined) return { kind: "not-started", reason: refusal };
     if (signal.aborted) return { kind: "not-started", reason: "aborted" };

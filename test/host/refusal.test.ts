@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { refusalReason } from "../../src/host/refusal.ts";
+import { isGivenUp, refusalReason } from "../../src/host/refusal.ts";
 
 function named(name: string, message = "m"): Error {
   return Object.assign(new Error(message), { name });
@@ -11,17 +11,22 @@ describe("an error of the host", () => {
     [new Error("Restart recovery failed: agent:main:agentrux:group:x. See Gateway logs."), "starting"],
     [named("StateDatabaseCoordinatorContentionError"), "capacity"],
     [named("SessionWorkStartChangedError"), "capacity"],
+    [named("SessionRestartRecoveryTombstoneError"), "starting"],
   ])("is a refusal: %s", (error, reason) => {
     expect(refusalReason(error)).toBe(reason);
   });
 
   it.each([
     new Error("Gateway is draining"),
-    named("SessionRestartRecoveryTombstoneError"),
     new Error("the model said: Restart recovery failed: x"),
     "GatewayDrainingError",
     undefined,
   ])("is a failure: %s", (error) => {
     expect(refusalReason(error)).toBeUndefined();
+  });
+
+  it("says when a session is lost for good", () => {
+    expect(isGivenUp(named("SessionRestartRecoveryTombstoneError"))).toBe(true);
+    expect(isGivenUp(named("SessionWorkStartChangedError"))).toBe(false);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { currentSession } from "../../src/host/session.ts";
+import { currentSession, giveUp } from "../../src/host/session.ts";
 import { turnOwner } from "../../src/host/owner.ts";
 import { resolveAccountConfig } from "../../src/config/resolve.ts";
 import type { Command, TurnRequest } from "../../src/replies/turn.ts";
@@ -19,38 +19,14 @@ const command: Command = {
 };
 const request: TurnRequest = { command, attempt: 2, address: "cmd:aa11bb22~2", timeoutMs: 1_000 };
 
-/** A host in which the first sessions of every conversation have been given up. */
-function hostThatGaveUp(count: number): { read: (agentId: string, sessionKey: string) => unknown; asked: string[] } {
-  const asked: string[] = [];
-  const read = (_agentId: string, sessionKey: string): unknown => {
-    if (!asked.includes(sessionKey)) asked.push(sessionKey);
-    return asked.indexOf(sessionKey) < count
-      ? { status: "failed", mainRestartRecovery: { tombstone: { reason: "r" } } }
-      : undefined;
-  };
-  return { read, asked };
-}
-
 describe("a conversation's session", () => {
-  const first = currentSession(account, command, () => undefined);
+  const nothing = (): undefined => undefined;
+  const first = currentSession(account, command, nothing);
 
   it("is its own, and stays the same", () => {
     expect(first.sessionKey).toBe(`agent:main:agentrux:group:${first.peerId}`);
-    expect(currentSession(account, { ...command, requestId: "else" }, () => ({ status: "done" }))).toEqual(first);
-    expect(currentSession(account, { ...command, producer: "p" }, () => undefined)).not.toEqual(first);
-  });
-
-  it("is replaced when the host has given it up, as often as that happens", () => {
-    const sessions = [0, 1, 2].map((count) => currentSession(account, command, hostThatGaveUp(count).read));
-    expect(sessions[0]).toEqual(first);
-    expect(new Set(sessions.map(({ sessionKey }) => sessionKey)).size).toBe(3);
-    expect(sessions.map(({ peerId }) => peerId.length)).toEqual([32, 32, 32].map(() => first.peerId.length));
-  });
-
-  it("is looked for only so long", () => {
-    const host = hostThatGaveUp(1_000);
-    currentSession(account, command, host.read);
-    expect(host.asked.length).toBeLessThanOrEqual(20);
+    expect(currentSession(account, { ...command, requestId: "else" }, nothing)).toEqual(first);
+    expect(currentSession(account, { ...command, producer: "p" }, nothing)).not.toEqual(first);
   });
 
   it("is the first where the store cannot be read", () => {
@@ -59,10 +35,49 @@ describe("a conversation's session", () => {
     };
     expect(currentSession(account, command, broken)).toEqual(first);
   });
+
+  it("is replaced when the host has given it up, as often as that happens, also for the next process", () => {
+    const given = { ...command, conversationKey: "given up" };
+    const original = currentSession(account, given, nothing);
+    giveUp(original);
+    const second = currentSession(account, given, nothing);
+    giveUp(second);
+    const third = currentSession(account, given, nothing);
+    expect(new Set([original, second, third].map(({ sessionKey }) => sessionKey)).size).toBe(3);
+    expect(third.peerId).toMatch(/^[0-9a-f]{32}$/);
+    expect(currentSession(account, command, nothing)).toEqual(first);
+  });
+
+  it("is the newest the host has stored", () => {
+    const stored = new Set<string>();
+    const asked: string[] = [];
+    const read = (_agentId: string, sessionKey: string): unknown => {
+      asked.push(sessionKey);
+      return stored.has(sessionKey) ? { status: "done" } : undefined;
+    };
+    const other = { ...command, conversationKey: "other" };
+    const original = currentSession(account, other, read);
+    stored.add(original.sessionKey);
+    expect(currentSession(account, other, read)).toEqual(original);
+    const successor = asked.find((sessionKey) => sessionKey !== original.sessionKey) ?? "";
+    stored.add(successor);
+    expect(currentSession(account, other, read).sessionKey).toBe(successor);
+  });
+
+  it("is looked for only so long", () => {
+    const seen = new Set<string>();
+    currentSession(account, { ...command, conversationKey: "endless" }, (_agentId, sessionKey) => {
+      seen.add(sessionKey);
+      return {};
+    });
+    expect(seen.size).toBeLessThan(20);
+  });
 });
 
 describe("who answers an interrupted attempt", () => {
-  const owner = (entry: unknown) => turnOwner(account, request, () => entry);
+  const owned = currentSession(account, command, () => undefined);
+  const owner = (entry: unknown) =>
+    turnOwner(account, request, (_agentId, sessionKey) => (sessionKey === owned.sessionKey ? entry : undefined));
   const running = (to: unknown) => ({ status: "running", restartRecoveryDeliveryContext: { to } });
 
   it("the host, while the session runs for its address", () => {
@@ -74,7 +89,6 @@ describe("who answers an interrupted attempt", () => {
     expect(owner(undefined)).toBe("nobody");
     expect(owner({ ...running("cmd:aa11bb22~2"), status: "done" })).toBe("nobody");
     expect(owner(running("cmd:aa11bb22~1"))).toBe("nobody");
-    expect(turnOwner(account, request, hostThatGaveUp(1).read)).toBe("nobody");
   });
 
   it("unknown, when the host's marks are not the known ones or cannot be read", () => {
