@@ -7,7 +7,6 @@
  *   "Restart recovery failed: ..."              starting    after a crash it still owes the session's last turn
  *   StateDatabaseCoordinatorContentionError     capacity    another process, a command line say, has its state locked
  *   SessionWorkStartChangedError                capacity    the session changed hands meanwhile
- *   SessionRestartRecoveryTombstoneError        starting    the session is given up, the conversation moves (session.ts)
  */
 
 import type { TurnResult } from "../replies/turn.ts";
@@ -18,7 +17,6 @@ const BY_NAME = new Map<string, Reason>([
   ["GatewayDrainingError", "draining"],
   ["StateDatabaseCoordinatorContentionError", "capacity"],
   ["SessionWorkStartChangedError", "capacity"],
-  ["SessionRestartRecoveryTombstoneError", "starting"],
 ]);
 
 /** Why the host did not begin; undefined when the error is no refusal. */

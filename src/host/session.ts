@@ -26,11 +26,13 @@ const MOST_GIVEN_UP = 1_000;
 
 const givenUp = new Set<string>();
 
-/** The host has refused this session for good. */
-export function giveUp({ sessionKey }: TurnSession): void {
+/** The host has refused this session for good. @returns false when that was known, and so has not helped */
+export function giveUp({ sessionKey }: TurnSession): boolean {
+  if (givenUp.has(sessionKey)) return false;
   const [oldest] = givenUp;
   if (givenUp.size >= MOST_GIVEN_UP && oldest !== undefined) givenUp.delete(oldest);
   givenUp.add(sessionKey);
+  return true;
 }
 
 /**

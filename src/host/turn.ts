@@ -106,7 +106,9 @@ export async function runTurn(account: AccountConfig, request: TurnRequest, sign
     if (outcome === "completed") return { kind: "silent" };
     return started ? { kind: "silent" } : { kind: "swallowed" };
   } catch (error) {
-    if (session !== undefined && isGivenUp(error)) giveUp(session);
+    // Once: the next attempt goes to the session's successor.
+    if (session !== undefined && isGivenUp(error) && giveUp(session))
+      return { kind: "not-started", reason: "starting" };
     const refusal = started ? undefined : refusalReason(error);
     if (refusal !== undefined) return { kind: "not-started", reason: refusal };
     if (signal.aborted) return { kind: "not-started", reason: "aborted" };

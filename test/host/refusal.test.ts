@@ -11,13 +11,13 @@ describe("an error of the host", () => {
     [new Error("Restart recovery failed: agent:main:agentrux:group:x. See Gateway logs."), "starting"],
     [named("StateDatabaseCoordinatorContentionError"), "capacity"],
     [named("SessionWorkStartChangedError"), "capacity"],
-    [named("SessionRestartRecoveryTombstoneError"), "starting"],
   ])("is a refusal: %s", (error, reason) => {
     expect(refusalReason(error)).toBe(reason);
   });
 
   it.each([
     new Error("Gateway is draining"),
+    named("SessionRestartRecoveryTombstoneError"),
     new Error("the model said: Restart recovery failed: x"),
     "GatewayDrainingError",
     undefined,

@@ -39,7 +39,7 @@ describe("a conversation's session", () => {
   it("is replaced when the host has given it up, as often as that happens, also for the next process", () => {
     const given = { ...command, conversationKey: "given up" };
     const original = currentSession(account, given, nothing);
-    giveUp(original);
+    expect([giveUp(original), giveUp(original)]).toEqual([true, false]);
     const second = currentSession(account, given, nothing);
     giveUp(second);
     const third = currentSession(account, given, nothing);
