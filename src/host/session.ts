@@ -12,7 +12,7 @@ import { buildAgentSessionKey } from "openclaw/plugin-sdk/core";
 import { CHANNEL_ID } from "../ids.ts";
 import { conversationHash } from "../intake/command.ts";
 import type { Command } from "../replies/turn.ts";
-import { field, type ReadSession, readSession } from "./session-record.ts";
+import { type ReadSession, readSession } from "./session-record.ts";
 
 export interface TurnSession {
   readonly peerId: string;
