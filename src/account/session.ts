@@ -96,7 +96,8 @@ async function serve(options: SessionOptions): Promise<void> {
         failpoint("session.stopping");
         await intake.stop();
         failpoint("session.intake-stopped");
-        const running = delivery.snapshot().running > 0 ? config.subagentTimeoutMs : 0;
+        const turnMs = (options.current?.() ?? config).subagentTimeoutMs;
+        const running = delivery.snapshot().running > 0 ? turnMs : 0;
         await delivery.stop(running + STOP_MARGIN_MS);
         failpoint("session.delivery-stopped");
         log.info("[agentrux] Gateway stopped");
@@ -161,18 +162,26 @@ function ownJournal(
 }
 
 function deliveryOver(options: SessionOptions, client: ServiceClient, journal: JournalFile): Delivery {
-  const { config, credentials, runner, log } = options;
-  const { accountId, resultTopicId, maxConcurrency, maxAttempts, replyMaxAgeMs } = config;
+  const { config, credentials, runner, log, current = () => config } = options;
+  const { accountId, resultTopicId } = config;
   const own = credentials.scriptId;
   return createDelivery({
     journal: journal.account(accountId),
     runner,
     channel: createReplyChannel(client, resultTopicId),
     log,
-    maxConcurrency,
-    turnTimeoutMs: config.subagentTimeoutMs,
-    maxAttempts,
-    replyMaxAgeMs,
+    get maxConcurrency() {
+      return current().maxConcurrency;
+    },
+    get turnTimeoutMs() {
+      return current().subagentTimeoutMs;
+    },
+    get maxAttempts() {
+      return current().maxAttempts;
+    },
+    get replyMaxAgeMs() {
+      return current().replyMaxAgeMs;
+    },
     generation: credentials.generation,
     parse: config.excludeOwnEvents && own !== undefined ? { ownScriptId: own } : {},
     clock: timeOf(options).clock,
@@ -195,6 +204,7 @@ function intakeOver(
     admit: delivery.admit,
     recall: (topicId) => delivery.recall(topicId),
     startFrom: config.startFrom,
+    ...(options.skip === undefined ? {} : { skip: options.skip }),
     excludeSelf: config.excludeOwnEvents,
     pollIntervalMs: config.pollIntervalMs,
     onTrouble: (trouble) => board.trouble(trouble, (line) => log.warn(line)),
@@ -212,6 +222,8 @@ function intakeOver(
 function reportActivity(options: SessionOptions, intake: Intake, delivery: Delivery, board: StateBoard): () => void {
   let told = "";
   const timer = setInterval(() => {
+    // A limit may have been raised: what waited for it starts now, not with the next event.
+    delivery.pump();
     const { last, journalFault } = delivery.snapshot();
     board.fault(journalFault);
     const lastInboundAt = intake.health().lastAdmitAt;

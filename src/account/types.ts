@@ -3,6 +3,7 @@
 import type { MediaStore } from "../attachments/media-store.ts";
 import type { AccountConfig } from "../config/account.ts";
 import type { AccountPaths } from "../credentials/home.ts";
+import type { Skip } from "../intake/start-position.ts";
 import type { HostReplyFate } from "../intake/dispatcher.ts";
 import type { Clock } from "../replies/ports.ts";
 import type { TurnRunner } from "../replies/turn.ts";
@@ -35,6 +36,10 @@ export interface Activity {
 
 export interface AccountOptions {
   readonly config: AccountConfig;
+  /** `config` with the live keys as they are now (config/live.ts). By default `config`. */
+  readonly current?: () => AccountConfig;
+  /** While `pending`, the saved position is passed over for the newest event, once. */
+  readonly skip?: Skip;
   readonly runner: TurnRunner;
   /** Where attachments of requests are staged; without it they are left alone. */
   readonly media?: MediaStore;

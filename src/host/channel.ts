@@ -6,12 +6,15 @@ import {
   createDefaultChannelRuntimeState,
 } from "openclaw/plugin-sdk/status-helpers";
 import type { AccountConfig } from "../config/account.ts";
+import { deleteAccount, setAccountEnabled } from "../config/edit.ts";
+import { LIVE_PREFIXES } from "../config/live.ts";
 import { DEFAULT_ACCOUNT_ID, listAccountIds } from "../config/places.ts";
 import { resolveAccountConfig } from "../config/resolve.ts";
 import { errorText } from "../errors.ts";
 import { CHANNEL_ID, PLUGIN_ID } from "../ids.ts";
 import { normalizeAddress, outbound } from "./outbound.ts";
 import { find } from "./running.ts";
+import { setupContract, setupWizard } from "./setup.ts";
 
 export interface Probe {
   readonly ok: boolean;
@@ -29,6 +32,8 @@ const config: ChannelPlugin<AccountConfig>["config"] = {
     account.commandTopicId !== "" || account.resultTopicId !== "" || account.problems.length > 0,
   unconfiguredReason: (account) => account.problems[0] ?? "not configured",
   describeAccount: (account) => describe(account),
+  setAccountEnabled: ({ cfg, accountId, enabled }) => setAccountEnabled(cfg, accountId, enabled),
+  deleteAccount: ({ cfg, accountId }) => deleteAccount(cfg, accountId),
 };
 
 function describe(account: AccountConfig) {
@@ -42,7 +47,12 @@ const base = createChannelPluginBase<AccountConfig>({
   id: CHANNEL_ID,
   config,
   capabilities,
-  reload: { configPrefixes: [`channels.${CHANNEL_ID}`, `plugins.entries.${PLUGIN_ID}.config`] },
+  reload: {
+    configPrefixes: [`channels.${CHANNEL_ID}`, `plugins.entries.${PLUGIN_ID}.config`],
+    noopPrefixes: [...LIVE_PREFIXES],
+    accountScopedRestart: true,
+  },
+  setupContract,
   meta: {
     label: "AgenTrux",
     selectionLabel: "AgenTrux (pub/sub topics)",
@@ -65,6 +75,7 @@ async function probeAccount({ account, timeoutMs }: { account: AccountConfig; ti
 export const agentruxChannel: ChannelPlugin<AccountConfig, Probe> = createChatChannelPlugin<AccountConfig, Probe>({
   base: {
     ...base,
+    setupWizard,
     config,
     capabilities,
     messaging: {

@@ -25,6 +25,7 @@ import { createRoom } from "./room.ts";
 import { addOne, copyCounts, createStats, type DeliveryCounts, type DeliveryTimes } from "./stats.ts";
 import type { AdmitPage } from "./types.ts";
 
+/** The limits may be getters: they are read each time they are needed, so that a change takes effect at once. */
 export interface DeliveryOptions {
   readonly journal: Journal;
   readonly runner: TurnRunner;
@@ -75,6 +76,8 @@ export interface Delivery {
   start(): Promise<void>;
   /** Settles what is under way; whatever is not settled after `deadlineMs` is taken up by the next start. */
   stop(deadlineMs: number): Promise<void>;
+  /** Starts what may start; for when a limit has changed. */
+  pump(): void;
   snapshot(): DeliveryHealth;
   readonly operator: Operator;
 }
@@ -83,6 +86,7 @@ const MAX_OPEN = 10_000;
 const MAX_UNSENT = 1_000;
 const RETRY: BackoffLimits = { baseMs: 1_000, capMs: 60_000 };
 const LOAD_ROWS = 1_000;
+const DAY_MS = 86_400_000;
 /** A stop keeps this much of its time, or a third of it, for the replies of the last turns. */
 const REPLIES_RESERVE_MS = 3_000;
 const STOP_GRACE_MS = 1_000;
@@ -127,7 +131,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       room.changed();
       dispatcher.pump();
     },
-    ...(options.replyMaxAgeMs === undefined ? {} : { maxAgeMs: options.replyMaxAgeMs }),
+    maxAgeMs: () => options.replyMaxAgeMs ?? DAY_MS,
   });
 
   const dispatcher = createDispatcher({
@@ -139,8 +143,15 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     random,
     log,
     stats,
-    limits: { maxAttempts: options.maxAttempts, timeoutMs: options.turnTimeoutMs },
-    maxConcurrency: options.maxConcurrency,
+    limits: {
+      get maxAttempts() {
+        return options.maxAttempts;
+      },
+      get timeoutMs() {
+        return options.turnTimeoutMs;
+      },
+    },
+    maxConcurrency: () => options.maxConcurrency,
     retry: options.retry ?? RETRY,
     mayStart: () => outbox.size < maxUnsent,
     onReplied: (command, lane) => outbox.add(command, lane),
@@ -253,6 +264,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       cancelAbort();
       stopping.abort();
     },
+    pump: () => dispatcher.pump(),
     snapshot() {
       const [oldest] = openSince.values();
       return {

@@ -48,7 +48,7 @@ export interface DispatcherOptions {
   readonly log: Log;
   readonly stats: DeliveryStats;
   readonly limits: AttemptLimits;
-  readonly maxConcurrency: number;
+  readonly maxConcurrency: () => number;
   readonly retry: BackoffLimits;
   /** Whether there is room for another reply. */
   readonly mayStart: () => boolean;

@@ -61,8 +61,8 @@ export interface Lanes {
   nextWake(now: number): number | undefined;
 }
 
-/** @param maxConcurrency How many commands may hold a slot at once. */
-export function createLanes(maxConcurrency: number): Lanes {
+/** @param maxConcurrency How many commands may hold a slot at once; asked each time one could start. */
+export function createLanes(maxConcurrency: () => number): Lanes {
   const lanes = new Map<string, Lane>();
   const producers = new Map<string, Producer>();
   const turns = new Fifo<Producer>();
@@ -159,7 +159,7 @@ export function createLanes(maxConcurrency: number): Lanes {
     },
     next(now) {
       wake(now);
-      if (count.running >= maxConcurrency) return undefined;
+      if (count.running >= maxConcurrency()) return undefined;
       for (let producer = turns.shift(); producer !== undefined; producer = turns.shift()) {
         producer.queued = false;
         const lane = takeReady(producer);

@@ -25,12 +25,18 @@ export interface Log {
   error(line: string): void;
 }
 
+/** A wish to begin at the newest event although a position is saved; it is granted once. */
+export interface Skip {
+  pending: boolean;
+}
+
 export interface StartOptions {
   readonly topicId: string;
   readonly client: Pick<ServiceClient, "pull">;
   readonly waterline: Waterline;
   /** Where a first start begins. */
   readonly startFrom: "latest" | "earliest";
+  readonly skip?: Skip;
   /** The last position the caller knows of, for when the file is unreadable; undefined where it knows none. */
   readonly recall?: (topicId: string) => Promise<Cursor | undefined>;
   readonly watchdogMs: number;
@@ -93,6 +99,7 @@ async function find(options: StartOptions): Promise<StartPosition> {
   const saved = waterline.position(topicId);
   switch (saved.kind) {
     case "saved":
+      if (options.skip?.pending) return await skipSaved(options, options.skip);
       log.info(resumeLine(options, saved.cursor));
       return { kind: "resumed", cursor: saved.cursor };
     case "none":
@@ -138,6 +145,17 @@ async function skipToNewest(options: StartOptions): Promise<StartPosition> {
     `[agentrux] Skipped ${qualifier}${skipped.count} event(s) published before the first start topic=${topicId}`,
   );
   return { kind: "skipped", cursor: end.cursor, skipped };
+}
+
+/** What the vendor's 1.x did at each start (`resumeFromLastSeq: false`). */
+async function skipSaved(options: StartOptions, skip: Skip): Promise<StartPosition> {
+  const { topicId, waterline, log } = options;
+  const end = await findEnd(options);
+  waterline.reset(topicId, end.cursor);
+  skip.pending = false;
+  log.info(skipLine(waterline.generation, end));
+  log.warn(`[agentrux] resumeFromLastSeq is false: what was published since the last stop is not run topic=${topicId}`);
+  return { kind: "skipped", cursor: end.cursor };
 }
 
 interface End {

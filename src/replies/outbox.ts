@@ -25,7 +25,7 @@ export interface OutboxOptions {
   readonly onDone: (command: number, end: "published" | "expired") => void;
   /** Conversations served at once. */
   readonly parallel?: number;
-  readonly maxAgeMs?: number;
+  readonly maxAgeMs?: () => number;
 }
 
 export interface Outbox {
@@ -56,7 +56,7 @@ const LOAD_ROWS = 500;
 export function createOutbox(options: OutboxOptions): Outbox {
   const { journal, clock, random, log } = options;
   const parallel = options.parallel ?? PARALLEL;
-  const send = createSender({ ...options, maxAgeMs: options.maxAgeMs ?? DAY_MS });
+  const send = createSender({ ...options, maxAgeMs: options.maxAgeMs ?? (() => DAY_MS) });
 
   const known = new Set<number>();
   const lines = new Map<string, Line>();

@@ -30,7 +30,7 @@ export interface SenderOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  readonly maxAgeMs: number;
+  readonly maxAgeMs: () => number;
 }
 
 type Spilled = OutgoingEvent & { readonly spill: Spill };
@@ -100,7 +100,8 @@ export function createSender(options: SenderOptions): (reply: UnsentReply, signa
     const verdict = judgeSend(error);
     const now = clock.now();
     const attempts = reply.attempts + 1;
-    if (now - reply.createdAt > options.maxAgeMs && attempts >= options.maxAgeMs / RARE_MS)
+    const maxAgeMs = options.maxAgeMs();
+    if (now - reply.createdAt > maxAgeMs && attempts >= maxAgeMs / RARE_MS)
       return expire(reply, `reply_expired: ${errorText(error)}`);
     const jitter = verdict.slow ? slowJitter(SLOW_MS, random) : fullJitter(reply.attempts, BACKOFF, random);
     const mayHaveArrived = (sent && verdict.uncertain) || uncertain;

@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { resolveAccountConfig } from "../../src/config/resolve.ts";
 import { echo, Place, type Turn, until } from "./support.ts";
 
 let place: Place;
@@ -151,10 +152,10 @@ describe("activation while running", () => {
 
 describe("configuration", () => {
   it("blocks an account whose keys do not fit, naming them, and starts nothing", async () => {
-    const running = place.start(echo, { agentId: "nobody", maxConcurrency: 0 });
+    const running = place.start(echo, { agentId: "nobody", maxAttempts: 0 });
     await until("blocked", () => running.state?.kind === "blocked");
     expect(running.state).toMatchObject({
-      reason: expect.stringMatching(/nobody.*maxConcurrency|maxConcurrency.*nobody/),
+      reason: expect.stringMatching(/nobody.*maxAttempts|maxAttempts.*nobody/),
     });
     expect(running.account).toBeUndefined();
     await running.stop();
@@ -180,6 +181,27 @@ describe("lanes and ends of a turn", () => {
     await place.reply("a2");
     const answered = (await place.replies()).map((reply) => reply["request_id"]);
     expect(answered).toEqual(["b1", "a1", "a2"]);
+  });
+
+  it("starts what waits as soon as more turns are allowed, without a restart", async () => {
+    await place.drop(await place.code("a"));
+    const config = resolveAccountConfig({ channels: { agentrux: { ...place.keys, maxConcurrency: 1 } } }, "default");
+    let now = config;
+    const hold: Turn = (request, signal) =>
+      new Promise((resolve, reject) => {
+        if (request.command.message === "quick") resolve(echo(request, signal));
+        signal.addEventListener("abort", () => reject(new Error("aborted")));
+      });
+    const running = place.start(hold, { maxConcurrency: 1, subagentTimeoutMs: 60_000 }, { current: () => now });
+    await running.ready();
+    await place.publish({ request_id: "a", message: "held", conversation_key: "a" });
+    await until("the first turn runs", () => running.turns.length === 1);
+    await place.publish({ request_id: "b", message: "quick", conversation_key: "b" });
+    await until("the second command is taken over", () => running.account?.health()["backlog"] === 2);
+    expect(running.turns).toHaveLength(1);
+    now = { ...config, maxConcurrency: 2, subagentTimeoutMs: 1_000 };
+    expect(await place.reply("b")).toMatchObject({ status: "completed" });
+    expect(running.turns).toHaveLength(2);
   });
 
   it("answers a turn that hangs with status timeout, and goes on with the conversation", async () => {

@@ -20,7 +20,7 @@ export const echo: Turn = (request) =>
   Promise.resolve({ kind: "replied", text: `echo: ${request.command.message}`, media: [] });
 
 /** What an account can be given in place of the machine's own. */
-export type Ports = Pick<AccountOptions, "service" | "clock">;
+export type Ports = Pick<AccountOptions, "service" | "clock" | "current" | "skip">;
 
 /** Waits until `check` holds; fails with `what` after 15 s. */
 export async function until(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
@@ -114,6 +114,11 @@ export class Place {
     const running = new Running(this, turn, { pollIntervalMs: 1_000, ...settings }, ports);
     this.#running.push(running);
     return running;
+  }
+
+  /** Removes everything the account has stored. */
+  async forget(): Promise<void> {
+    await rm(this.paths.base, { recursive: true, force: true });
   }
 
   /** Stops the hub and starts it again on the same port. */

@@ -5,6 +5,7 @@ import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { accountKeys, REMOVED_KEYS } from "../../src/config/schema.ts";
+import { setupContract } from "../../src/host/setup.ts";
 import { CHANNEL_ID, PLUGIN_ID } from "../../src/ids.ts";
 import { TOOLS } from "../../src/tools/catalogue.ts";
 
@@ -37,7 +38,10 @@ const manifest = read("openclaw.plugin.json") as {
   uiHints: Record<string, UiHint>;
   channelConfigs: Record<string, { schema: JsonSchema; uiHints: Record<string, UiHint> }>;
 };
-const pkg = read("package.json") as { version: string; openclaw: { channel: { id: string } } };
+const pkg = read("package.json") as {
+  version: string;
+  openclaw: { channel: { id: string; setup: { fields: unknown } } };
+};
 const channel = manifest.channelConfigs[CHANNEL_ID];
 const account = channel?.schema.properties?.["accounts"]?.additionalProperties as JsonSchema;
 
@@ -83,6 +87,10 @@ describe("manifest", () => {
     expect(theirs.maximum).toBe(ours.maximum);
     expect(theirs.enum).toEqual(ours.enum);
     expect(Object.keys(theirs.properties ?? {})).toEqual(Object.keys(ours.properties ?? {}));
+  });
+
+  it("offers the same set-up flags without the plugin's code as with it", () => {
+    expect(pkg.openclaw.channel.setup.fields).toEqual(setupContract.metadata.fields);
   });
 
   it("states no defaults: the host would write them beside any key that is set, where they hide the same keys elsewhere", () => {

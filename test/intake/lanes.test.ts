@@ -8,7 +8,7 @@ const entry = (id: number, lane: string, producer = "p"): LaneEntry => ({ id, la
 
 describe("lanes", () => {
   it("run one conversation strictly in order", () => {
-    const lanes = createLanes(9);
+    const lanes = createLanes(() => 9);
     const [a, b] = [entry(1, "c"), entry(2, "c")];
     lanes.add(a);
     lanes.add(b);
@@ -19,7 +19,7 @@ describe("lanes", () => {
   });
 
   it("run conversations side by side, as many as there are slots", () => {
-    const lanes = createLanes(2);
+    const lanes = createLanes(() => 2);
     for (let n = 1; n <= 3; n += 1) lanes.add(entry(n, `c${n}`));
     expect([lanes.next(0)?.id, lanes.next(0)?.id, lanes.next(0)]).toEqual([1, 2, undefined]);
     expect(lanes.running).toBe(2);
@@ -28,7 +28,7 @@ describe("lanes", () => {
   });
 
   it("let a waiting command block its own lane and nothing else", () => {
-    const lanes = createLanes(1);
+    const lanes = createLanes(() => 1);
     for (const one of [entry(1, "a"), entry(2, "a"), entry(3, "b")]) lanes.add(one);
     const first = lanes.next(0);
     lanes.retry(entry(1, "a"), 100);
@@ -41,7 +41,7 @@ describe("lanes", () => {
   });
 
   it("do not name a wake-up that is past, also when no slot is free", () => {
-    const lanes = createLanes(1);
+    const lanes = createLanes(() => 1);
     lanes.add(entry(1, "a"), 50);
     lanes.add(entry(2, "b"));
     expect(lanes.next(0)?.id).toBe(2);
@@ -51,7 +51,7 @@ describe("lanes", () => {
   });
 
   it("free the slot but not the lane of a command that is held", () => {
-    const lanes = createLanes(1);
+    const lanes = createLanes(() => 1);
     for (const one of [entry(1, "a"), entry(2, "a"), entry(3, "b")]) lanes.add(one);
     lanes.next(0);
     lanes.hold(entry(1, "a"));
@@ -63,7 +63,7 @@ describe("lanes", () => {
   });
 
   it("forget a command wherever it stands", () => {
-    const lanes = createLanes(1);
+    const lanes = createLanes(() => 1);
     for (const one of [entry(1, "a"), entry(2, "a"), entry(3, "a"), entry(4, "b"), entry(5, "c")]) lanes.add(one);
     lanes.finish(entry(2, "a"));
     lanes.finish(entry(4, "b"));
@@ -80,7 +80,7 @@ describe("lanes", () => {
   });
 
   it("give each producer its turn, however many conversations another one has", () => {
-    const lanes = createLanes(1);
+    const lanes = createLanes(() => 1);
     for (let n = 0; n < 1_000; n += 1) lanes.add(entry(n, `flood-${n}`, "flooder"));
     lanes.add(entry(5_000, "quiet", "quiet"));
     const order: number[] = [];
@@ -94,7 +94,7 @@ describe("lanes", () => {
   });
 
   it("give each conversation of a producer its turn", () => {
-    const lanes = createLanes(1);
+    const lanes = createLanes(() => 1);
     for (let n = 0; n < 100; n += 1) lanes.add(entry(n, "long"));
     lanes.add(entry(1_000, "short"));
     const order = [lanes.next(0)];
@@ -127,7 +127,7 @@ describe("lanes", () => {
     );
     fc.assert(
       fc.property(fc.array(action, { maxLength: 150 }), fc.integer({ min: 1, max: 4 }), (actions, slots) => {
-        const lanes = createLanes(slots);
+        const lanes = createLanes(() => slots);
         const queued = new Map<string, LaneEntry[]>();
         const taken: LaneEntry[] = [];
         const held = new Set<number>();
@@ -200,7 +200,7 @@ describe("lanes", () => {
 
   it("take as long for the next command of a long queue as of a short one", () => {
     // Counted, not timed: a queue that copied itself on each step would not come back from this.
-    const lanes = createLanes(1);
+    const lanes = createLanes(() => 1);
     for (let n = 0; n < 200_000; n += 1) lanes.add(entry(n, n % 2 === 0 ? "long" : `lane-${n}`, `p${n % 7}`));
     let done = 0;
     for (let next = lanes.next(0); next !== undefined; next = lanes.next(0)) {

@@ -1,0 +1,37 @@
+/**
+ * Owns which keys take effect at once, without a restart of the account. They are read where they are used, at the
+ * next use; a turn under way keeps what it began with. Everything else (topics, agent, service, where to begin) belongs
+ * to the account's life and changes with its next one.
+ */
+
+import { CHANNEL_ID, PLUGIN_ID } from "../ids.ts";
+import type { AccountConfig } from "./account.ts";
+import type { AccountKey } from "./schema.ts";
+
+export const LIVE_KEYS = [
+  "name",
+  "maxConcurrency",
+  "subagentTimeoutMs",
+  "maxAttempts",
+  "replyMaxAgeMs",
+  "execPolicy",
+  "botLoopProtection",
+] as const satisfies readonly AccountKey[];
+
+/** Where those keys stand, in the form in which the host takes the prefixes that need no restart. */
+export const LIVE_PREFIXES: readonly string[] = [
+  `channels.${CHANNEL_ID}`,
+  `channels.${CHANNEL_ID}.accounts.*`,
+  `plugins.entries.${PLUGIN_ID}.config`,
+].flatMap((place) => LIVE_KEYS.map((key) => `${place}.${key}`));
+
+/**
+ * The settings an account goes on with: its own, and the live keys of `now`. A configuration that is at fault changes
+ * nothing.
+ */
+export function withLiveKeys(started: AccountConfig, last: AccountConfig, now: AccountConfig): AccountConfig {
+  if (now.problems.length > 0) return last;
+  const { name: _, ...rest } = started;
+  const live = Object.fromEntries(LIVE_KEYS.flatMap((key) => (now[key] === undefined ? [] : [[key, now[key]]])));
+  return { ...rest, ...live };
+}
