@@ -34,8 +34,8 @@ async function issued(generation: "a" | "b") {
 interface Era {
   readonly name: string;
   readonly generation: "a" | "b";
-  credentials(id: string, secret: string): object;
-  waterline(topicId: string, last: TopicEvent): object;
+  readonly credentials: (id: string, secret: string) => object;
+  readonly waterline: (topicId: string, last: TopicEvent) => object;
 }
 
 const eras: readonly Era[] = [
