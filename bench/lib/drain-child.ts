@@ -59,7 +59,7 @@ const api: DrainApi = {
       client,
       waterline,
       async admit(page) {
-        const { rows } = await preparePage(page.events, {}, composeReply, () => letOthersRun());
+        const { rows } = await preparePage(page.events, {}, composeReply, Date.now(), () => letOthersRun());
         await journal.admit(page.topicId, rows, Date.now());
         journaled += rows.length;
         pages.push({ ms: monotonicMs() - begin, events: rows.length });

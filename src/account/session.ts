@@ -183,7 +183,7 @@ function deliveryOver(options: SessionOptions, client: ServiceClient, journal: J
       return current().replyMaxAgeMs;
     },
     generation: credentials.generation,
-    parse: config.excludeOwnEvents && own !== undefined ? { ownScriptId: own } : {},
+    parse: { senders: config.senders, ...(config.excludeOwnEvents && own !== undefined ? { ownScriptId: own } : {}) },
     clock: timeOf(options).clock,
   });
 }

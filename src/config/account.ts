@@ -1,5 +1,7 @@
 /** One account's settings, resolved and checked: what the rest of the plugin is given. */
 
+import type { SenderPolicy } from "../guard/senders.ts";
+
 export interface ExecPolicy {
   readonly enabled: boolean;
   readonly allowedCommands: readonly string[];
@@ -49,6 +51,8 @@ export interface AccountConfig {
   readonly resumeFromLastSeq: boolean;
   readonly messagingTopics: readonly MessagingTopic[];
   readonly execPolicy: ExecPolicy;
+  /** Whose commands are taken. */
+  readonly senders: SenderPolicy;
   readonly botLoopProtection: BotLoopProtection;
   /** What is wrong, one plain sentence a problem, each naming its key; empty when the account can start. */
   readonly problems: readonly string[];

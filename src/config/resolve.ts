@@ -95,6 +95,9 @@ export function resolveAccountConfig(cfg: HostConfig, accountId: string | null |
   const name = reader.read("name");
   const exec = reader.read("execPolicy");
   const baseUrl = reader.read("baseUrl");
+  const allowFrom = reader.read("allowFrom");
+  // Whoever writes a list means it.
+  const dmPolicy = reader.read("dmPolicy") ?? (allowFrom === undefined ? "open" : "allowlist");
   return {
     accountId: id,
     ...(name === undefined ? {} : { name }),
@@ -113,6 +116,7 @@ export function resolveAccountConfig(cfg: HostConfig, accountId: string | null |
     excludeOwnEvents: reader.read("excludeOwnEvents") ?? DEFAULTS.excludeOwnEvents,
     resumeFromLastSeq: reader.read("resumeFromLastSeq") ?? DEFAULTS.resumeFromLastSeq,
     messagingTopics: messagingTopics(reader.read("messagingTopics") ?? [], [commandTopicId, resultTopicId]),
+    senders: { dmPolicy, allowFrom: allowFrom ?? [] },
     execPolicy: { enabled: exec?.enabled ?? false, allowedCommands: exec?.allowedCommands ?? [] },
     botLoopProtection: reader.read("botLoopProtection") ?? {},
     problems: reader.problems,

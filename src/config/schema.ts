@@ -53,6 +53,8 @@ export const accountKeys = {
   startFrom: z.enum(["latest", "earliest"]),
   excludeOwnEvents: z.boolean(),
   resumeFromLastSeq: z.boolean(),
+  dmPolicy: z.enum(["open", "allowlist", "disabled"]),
+  allowFrom: z.array(z.string().min(1).max(100)).max(1_000),
   messagingTopics: z
     .array(messagingTopic)
     .max(50)

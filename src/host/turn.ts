@@ -4,7 +4,7 @@
  * The host gives no single answer to "what became of it", so the outcome is put together (SDK spec, 6.3 and 17.5):
  *   dispatch() rejected before a run began, for now     -> not started (refusal.ts says why)
  *   the caller aborted it (time limit, or a stop)        -> not started (aborted); the caller knows which
- *   dropped by the host's loop guard                     -> refused
+ *   dropped by the host's loop guard, or its sender may not send any more -> refused
  *   deferredToActiveRun                                 -> deferred: the reply comes through the outbound adapter
  *   no run began, nothing was delivered                 -> swallowed: the host has seen this attempt before
  *   an error payload, or outcome "failed"               -> failed
@@ -17,6 +17,7 @@ import type { OpenClawConfig, ReplyPayload } from "openclaw/plugin-sdk/core";
 import type { AccountConfig } from "../config/account.ts";
 import { errorText } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
+import { decideSender } from "../guard/senders.ts";
 import { CHANNEL_ID } from "../ids.ts";
 import type { TurnRequest, TurnResult } from "../replies/turn.ts";
 import { isLoopRefusal, loopFacts } from "./loop-budget.ts";
@@ -47,6 +48,9 @@ class Answer {
 
 /** Never rejects: a turn that could not be prepared has failed. */
 export async function runTurn(account: AccountConfig, request: TurnRequest, signal: AbortSignal): Promise<TurnResult> {
+  // The list may be shorter than when the command was taken over.
+  const sender = decideSender(account.senders, request.command.producer);
+  if (sender !== "allowed") return { kind: "refused", reason: sender };
   const runtime = getRuntime();
   const cfg = runtime.config.current() as OpenClawConfig;
   const answer = new Answer();

@@ -4,7 +4,14 @@ import type { AdmissionRow } from "../journal/types.ts";
 import type { Composer } from "../replies/compose.ts";
 import type { TopicEvent } from "../service/types.ts";
 import { rejectedEnding } from "./attempt-policy.ts";
-import { conversationHash, type ParsedEvent, parseEvent, type ParseOptions, requestKeyOf } from "./command.ts";
+import {
+  conversationHash,
+  type ParsedEvent,
+  parseEvent,
+  type ParseOptions,
+  refusalKeyOf,
+  requestKeyOf,
+} from "./command.ts";
 
 type Taken = Exclude<ParsedEvent, { kind: "ignored" }>;
 
@@ -16,8 +23,27 @@ export interface PreparedPage {
   readonly dropped: readonly ParsedEvent[];
 }
 
-function rowOf(parsed: Taken, compose: Composer): AdmissionRow {
+/** A sender that may not send is told so once in this time. */
+const REFUSAL_WINDOW_MS = 86_400_000;
+
+/** Whether it is the sender that is refused, not the command. */
+export function isRefusedSender(parsed: ParsedEvent): boolean {
+  return parsed.kind === "rejected" && (parsed.reason === "sender_not_allowed" || parsed.reason === "senders_disabled");
+}
+
+function rowOf(parsed: Taken, compose: Composer, now: number): AdmissionRow {
   const { command } = parsed;
+  if (parsed.kind === "rejected" && isRefusedSender(parsed)) {
+    return {
+      commandId: command.commandId,
+      producer: command.producer ?? "",
+      // Not the request's own id: the journal's memory of it is what makes the reply the only one.
+      requestKey: refusalKeyOf(command, Math.floor(now / REFUSAL_WINDOW_MS)),
+      lane: conversationHash(command),
+      body: JSON.stringify({ ...command, message: "", attachments: [] }),
+      replies: compose(command, rejectedEnding(parsed.reason), 0),
+    };
+  }
   return {
     commandId: command.commandId,
     producer: command.producer ?? "",
@@ -31,17 +57,22 @@ function rowOf(parsed: Taken, compose: Composer): AdmissionRow {
 /** Events read in one go: more would hold up the gateway's other work. */
 const SLICE = 200;
 
-/** Reads a page slice by slice, letting other work run in between. */
+/**
+ * Reads a page slice by slice, letting other work run in between.
+ *
+ * @param now epoch milliseconds
+ */
 export async function preparePage(
   events: readonly TopicEvent[],
   options: ParseOptions,
   compose: Composer,
+  now: number,
   letOthersRun: () => Promise<void>,
 ): Promise<PreparedPage> {
   const page: { rows: AdmissionRow[]; taken: Taken[]; dropped: ParsedEvent[] } = { rows: [], taken: [], dropped: [] };
   for (let from = 0; from < events.length; from += SLICE) {
     if (from > 0) await letOthersRun();
-    const slice = prepareSlice(events.slice(from, from + SLICE), options, compose);
+    const slice = prepareSlice(events.slice(from, from + SLICE), options, compose, now);
     page.rows.push(...slice.rows);
     page.taken.push(...slice.taken);
     page.dropped.push(...slice.dropped);
@@ -49,13 +80,18 @@ export async function preparePage(
   return page;
 }
 
-function prepareSlice(events: readonly TopicEvent[], options: ParseOptions, compose: Composer): PreparedPage {
+function prepareSlice(
+  events: readonly TopicEvent[],
+  options: ParseOptions,
+  compose: Composer,
+  now: number,
+): PreparedPage {
   const parsed = events.map((event) => parseEvent(event, options));
   const leavesRow = (one: ParsedEvent): one is Taken =>
     one.kind === "command" || (one.kind === "rejected" && one.replyable);
   const taken = parsed.filter(leavesRow);
   return {
-    rows: taken.map((one) => rowOf(one, compose)),
+    rows: taken.map((one) => rowOf(one, compose, now)),
     taken,
     dropped: parsed.filter((one) => !leavesRow(one)),
   };

@@ -68,6 +68,8 @@ const REJECTIONS: Readonly<Record<RejectedReason | "loop_budget", string>> = {
   too_large: "The message is too large.",
   bad_field: "The message, request id or conversation key is not a text of acceptable length.",
   loop_budget: "Two agents have passed requests to and fro too often; try again later.",
+  sender_not_allowed: "This agent does not take commands from this sender.",
+  senders_disabled: "This agent does not take commands at present.",
   too_many_hops: "This request has passed through too many agents.",
 };
 

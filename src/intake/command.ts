@@ -12,12 +12,15 @@
  */
 
 import { hash } from "node:crypto";
+import { decideSender, type SenderDecision, type SenderPolicy } from "../guard/senders.ts";
 import type { Command, RequestedAttachment } from "../replies/turn.ts";
 import { looksLikeReplyId } from "../replies/reply-id.ts";
 import type { TopicEvent } from "../service/types.ts";
 
 export type IgnoredReason = "no_message" | "own_event" | "result_type" | "reply";
-export type RejectedReason = "too_large" | "bad_field" | "too_many_hops";
+export type RejectedReason = "too_large" | "bad_field" | "too_many_hops" | RefusedSender;
+/** A rejection of whoever sent the command, not of the command. */
+export type RefusedSender = Exclude<SenderDecision, "allowed">;
 
 export type ParsedEvent =
   | {
@@ -40,6 +43,8 @@ export interface ParseOptions {
   /** Events of this script are passed over. Absent where it is unknown, or own events are wanted. */
   readonly ownScriptId?: string;
   readonly maxHops?: number;
+  /** Whose commands are taken; absent, everybody's. */
+  readonly senders?: SenderPolicy;
 }
 
 export const DEFAULT_MAX_HOPS = 8;
@@ -72,6 +77,17 @@ export function commandIdOf(topicId: string, eventId: string): string {
 /** What a chosen request id is known by: each producer has its own. */
 export function requestKeyOf(command: Command): string {
   return digest("request", command.topicId, command.producer ?? "", command.requestId);
+}
+
+/**
+ * What a refused sender is known by for one window of time: who was told so once is not told again. Senders share 65,536
+ * places, so that no number of them makes more replies than that in a window.
+ *
+ * @param window A number that stands for the window.
+ */
+export function refusalKeyOf(command: Command, window: number): string {
+  const place = digest("place", command.producer ?? "").slice(0, 4);
+  return digest("refusal", command.topicId, String(window), place);
 }
 
 /** The conversation a command belongs to, as lowercase hex: the key of its lane, and fit for a session key. */
@@ -193,6 +209,8 @@ export function parseEvent(event: TopicEvent, options: ParseOptions = {}): Parse
     requestIdGiven,
     replyable,
   });
+  const sender = options.senders === undefined ? "allowed" : decideSender(options.senders, event.producer);
+  if (sender !== "allowed") return reject(sender);
   if (trace.hops > maxHops) return reject("too_many_hops", trace.hops === maxHops + 1);
   if (tooLarge) return reject("too_large");
   if (message === undefined || tooLong(requestId) || tooLong(conversationKey)) return reject("bad_field");

@@ -17,7 +17,7 @@ import { steadyJournal } from "../replies/steady-journal.ts";
 import type { TurnRunner } from "../replies/turn.ts";
 import type { BackoffLimits } from "../service/backoff.ts";
 import type { Cursor, Generation } from "../service/types.ts";
-import { preparePage } from "./admission.ts";
+import { isRefusedSender, preparePage } from "./admission.ts";
 import type { ParseOptions } from "./command.ts";
 import { type Attach, createDispatcher, type HostReplyFate } from "./dispatcher.ts";
 import { createOperator, type Operator } from "./operator.ts";
@@ -182,8 +182,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   const admit: AdmitPage = async (page, signal) => {
     await room.wait(signal);
-    const prepared = await preparePage(page.events, parse, composeReply, () => pause(clock, 0, signal));
     const at = clock.now();
+    const prepared = await preparePage(page.events, parse, composeReply, at, () => pause(clock, 0, signal));
     const { ids } = await plainJournal
       .admit(page.topicId, prepared.rows, at, `${options.generation ?? ""}:${page.position}`)
       .catch((error: unknown) => {
@@ -202,7 +202,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       if (row === undefined) continue;
       const id = ids[index] ?? EVENT_KNOWN;
       if (id === EVENT_KNOWN) stats.counts.duplicates += 1;
-      else if (id === REQUEST_KNOWN) {
+      else if (id === REQUEST_KNOWN && parsed.kind === "rejected" && isRefusedSender(parsed)) {
+        // Told before, and anybody can send any number of them: counted, not logged.
+        addOne(stats.counts.rejected, parsed.reason);
+      } else if (id === REQUEST_KNOWN) {
         stats.counts.repeatedRequests += 1;
         log.info(
           `[agentrux] Event ${parsed.command.eventId} repeats request ${parsed.command.requestId}, not run again`,

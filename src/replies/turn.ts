@@ -73,8 +73,11 @@ export type TurnResult =
   /** The run completed without a visible answer. */
   | { readonly kind: "silent" }
   | { readonly kind: "timeout" }
-  /** The host will not run it, and saying so is the answer: two agents have passed requests to and fro too often. */
-  | { readonly kind: "refused"; readonly reason: "loop_budget" }
+  /**
+   * It will not be run, and saying so is the answer: two agents have passed requests to and fro too often, or the sender
+   * was taken off the list meanwhile.
+   */
+  | { readonly kind: "refused"; readonly reason: "loop_budget" | "sender_not_allowed" | "senders_disabled" }
   /** The host took the message into another run and will answer through the address. */
   | { readonly kind: "deferred" }
   /** The host has seen this attempt before and did not run it. */

@@ -34,6 +34,19 @@ describe("listAccountIds", () => {
 });
 
 describe("resolveAccountConfig", () => {
+  it("takes a list of senders for the policy, unless another one is named", () => {
+    const sendersOf = (more: object) => resolveAccountConfig(atChannel({ ...keys, ...more }), "default").senders;
+    expect(sendersOf({ allowFrom: ["scr_a"] })).toEqual({ dmPolicy: "allowlist", allowFrom: ["scr_a"] });
+    expect(sendersOf({ allowFrom: [] }).dmPolicy).toBe("allowlist");
+    expect(sendersOf({ allowFrom: ["scr_a"], dmPolicy: "open" }).dmPolicy).toBe("open");
+    expect(sendersOf({ dmPolicy: "disabled" }).dmPolicy).toBe("disabled");
+  });
+
+  it("does not start an account whose senders make no sense", () => {
+    expect(resolveAccountConfig(atChannel({ ...keys, dmPolicy: "everyone" }), "default").problems).toHaveLength(1);
+    expect(resolveAccountConfig(atChannel({ ...keys, allowFrom: "scr_a" }), "default").problems).toHaveLength(1);
+  });
+
   it("reads the keys where the published README puts them, with its defaults", () => {
     expect(resolveAccountConfig(atPlugin(keys), "default")).toEqual({
       accountId: "default",
@@ -51,6 +64,7 @@ describe("resolveAccountConfig", () => {
       resumeFromLastSeq: true,
       messagingTopics: [],
       execPolicy: { enabled: false, allowedCommands: [] },
+      senders: { dmPolicy: "open", allowFrom: [] },
       botLoopProtection: {},
       problems: [],
     });
