@@ -14,6 +14,7 @@ import { errorText } from "../errors.ts";
 import { CHANNEL_ID, PLUGIN_ID } from "../ids.ts";
 import { normalizeAddress, outbound } from "./outbound.ts";
 import { find } from "./running.ts";
+import { approvals, security } from "./security.ts";
 import { setupContract, setupWizard } from "./setup.ts";
 
 export interface Probe {
@@ -76,6 +77,7 @@ export const agentruxChannel: ChannelPlugin<AccountConfig, Probe> = createChatCh
   base: {
     ...base,
     setupWizard,
+    approvalCapability: approvals,
     config,
     capabilities,
     messaging: {
@@ -98,6 +100,7 @@ export const agentruxChannel: ChannelPlugin<AccountConfig, Probe> = createChatCh
       startAccount: async (ctx) => (await import("./start.ts")).startAccount(ctx),
     },
   },
+  security,
   threading: { topLevelReplyToMode: "off" },
   outbound,
 });

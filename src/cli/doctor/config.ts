@@ -4,6 +4,7 @@ import manifest from "../../../package.json" with { type: "json" };
 import type { AccountConfig } from "../../config/account.ts";
 import { configFindings } from "../../config/findings.ts";
 import { type HostConfig, listAccountIds } from "../../config/places.ts";
+import { securityFindings } from "../../config/security-findings.ts";
 import { serviceUrlProblem } from "../../credentials/schema.ts";
 import type { CheckReport, Finding } from "./finding.ts";
 
@@ -21,7 +22,7 @@ export function checkConfig(config: HostConfig, accountIds: readonly string[]): 
     const what = "No account is configured: the gateway does nothing here.";
     return report("", [{ id: "config.no-account", severity: "error", what, where: "channels.agentrux", cure }]);
   }
-  const findings = configFindings(config)
+  const findings = [...configFindings(config), ...securityFindings(config)]
     .filter(({ accountId }) => accountId === undefined || accountIds.includes(accountId))
     .map(({ id, severity, what, where, cure }) => ({
       id,
