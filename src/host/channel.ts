@@ -12,6 +12,7 @@ import { DEFAULT_ACCOUNT_ID, listAccountIds } from "../config/places.ts";
 import { resolveAccountConfig } from "../config/resolve.ts";
 import { errorText } from "../errors.ts";
 import { CHANNEL_ID, PLUGIN_ID } from "../ids.ts";
+import { agentruxDoctor } from "./doctor.ts";
 import { normalizeAddress, outbound } from "./outbound.ts";
 import { find } from "./running.ts";
 import { approvals, security } from "./security.ts";
@@ -80,6 +81,7 @@ export const agentruxChannel: ChannelPlugin<AccountConfig, Probe> = createChatCh
     approvalCapability: approvals,
     config,
     capabilities,
+    doctor: agentruxDoctor,
     messaging: {
       targetPrefixes: [CHANNEL_ID],
       normalizeTarget: (raw: string) => normalizeAddress(raw) || undefined,

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { stopAllChildren } from "../../scripts/lib/children.ts";
 import type { Hub } from "../../scripts/lib/hub.ts";
+import { tryOpenClaw } from "../../scripts/lib/openclaw.ts";
 import { eventually, TestGateway } from "../support/gateway.ts";
 import { restartTestHub, startTestHub } from "../support/hub.ts";
 import { TestTopics } from "../support/topics.ts";
@@ -169,6 +170,70 @@ describe("commands and replies", () => {
     expect(reply.message).toMatch(/^tool-said: /);
     expect(fs.existsSync(file)).toBe(false);
     expect(gateway.model.requests.at(-1)?.toolNames).not.toContain("exec");
+  });
+});
+
+describe("the command line, beside the gateway", () => {
+  const agentrux = async (...args: readonly string[]) => {
+    const { code, stdout, stderr } = await tryOpenClaw(gateway.home, ["agentrux", ...args]);
+    return { code, stdout, stderr };
+  };
+  const inJson = async (...args: readonly string[]) => {
+    const { code, stdout } = await agentrux(...args, "--json");
+    return { code, json: JSON.parse(stdout) as unknown };
+  };
+
+  it("activates an account for whoever asks, by a code from a file", async () => {
+    const script = await hub.createScript("operator", { read: topics.resultTopicId, write: topics.commandTopicId });
+    const code = await hub.issueCode(script);
+    const file = path.join(dir, "code.txt");
+    fs.writeFileSync(file, `# a note\n${code}\n`, { mode: 0o600 });
+    const result = await agentrux("activate", "--account", "me", "--code-file", file);
+    expect(result).toMatchObject({ code: 0, stdout: expect.stringContaining("Activated me") });
+    expect(`${result.stdout}${result.stderr}`).not.toContain(code);
+    expect(fs.statSync(gateway.file("accounts/me/credentials.json")).mode & 0o777).toBe(0o600);
+  });
+
+  it("sends, waits for the reply and shows it", async () => {
+    expect(await agentrux("send", "ping", "--account", "me", "--wait")).toMatchObject({ code: 0, stdout: "pong\n" });
+    const failed = await inJson("send", "FAIL400", "--account", "me", "--wait");
+    expect(failed).toMatchObject({ code: 1, json: { status: "failed" } });
+  });
+
+  it("shows what was said, and what may be read", async () => {
+    const { code, json } = await inJson("tail", "--account", "me", "--topic", "results", "--last", "1", "--no-follow");
+    expect({ code, json }).toMatchObject({ code: 0, json: { payload: { status: "failed" } } });
+    expect(await inJson("topics", "--account", "me")).toMatchObject({ code: 0, json: { outOfReach: [] } });
+  });
+
+  it("tells how the gateway stands, and finds nothing wrong", async () => {
+    expect(await inJson("status")).toMatchObject({ code: 0, json: { accounts: [{ state: "working" }] } });
+    const healthy = await inJson("doctor");
+    expect(healthy).toMatchObject({ code: 0 });
+    expect(healthy.json).toMatchObject({ findings: [{ id: "access.result-read" }] });
+  });
+
+  it("finds a file that others can read, also through the host's own doctor", async () => {
+    const file = gateway.file("waterline.json");
+    fs.chmodSync(file, 0o644);
+    const { code, stdout } = await agentrux("doctor", "--offline");
+    expect({ code, stdout }).toMatchObject({ code: 4, stdout: expect.stringContaining(`chmod go= ${file}`) });
+    const host = await tryOpenClaw(gateway.home, ["doctor", "--non-interactive"]);
+    // The host draws a box around it and breaks its lines.
+    expect(`${host.stdout}${host.stderr}`).toContain("[files.mode]");
+    fs.chmodSync(file, 0o600);
+  });
+
+  it("ends with a code that says what kind of failure it was", async () => {
+    expect(await agentrux("send", "ping")).toMatchObject({
+      code: 2,
+      stdout: "",
+      stderr: expect.stringContaining("own events"),
+    });
+    expect(await inJson("topics", "--account", "nobody")).toMatchObject({
+      code: 1,
+      json: { error: { code: "credentials_missing" } },
+    });
   });
 });
 

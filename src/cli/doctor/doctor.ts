@@ -3,6 +3,7 @@
  * about each. The checks that need no network are the host's `openclaw doctor` as well.
  */
 
+import type { HostConfig } from "../../config/places.ts";
 import { cleanText } from "../../guard/text.ts";
 import { peekCredentials } from "../../credentials/store.ts";
 import type { CliContext } from "../account.ts";
@@ -28,6 +29,7 @@ export interface DoctorOptions {
 }
 
 const EXIT_CODES: Readonly<Record<Severity, ExitCode>> = { error: 1, warning: 4, info: 0 };
+const WORDS: Readonly<Record<Severity, string>> = { error: "error", warning: "warning", info: "note" };
 const LABEL_WIDTH = "warning".length;
 const INDENT = " ".repeat(LABEL_WIDTH + 2);
 const TONES: Readonly<Record<Severity, Tone>> = { error: "bad", warning: "warning", info: "muted" };
@@ -36,17 +38,14 @@ const TONES: Readonly<Record<Severity, Tone>> = { error: "bad", warning: "warnin
 export async function doctor(contexts: readonly CliContext[], options: DoctorOptions): Promise<CommandResult> {
   const reports = [checkReleases(options.hostVersion, options.nodeVersion)];
   const [first] = contexts;
-  if (first !== undefined) {
-    const ids = contexts.map(({ account }) => account.accountId);
-    reports.push(checkConfig(first.config, ids));
-  }
+  if (first !== undefined) reports.push(checkConfig(first.config, idsOf(contexts)));
   for (const context of contexts) {
     context.progress(`looking at ${context.account.accountId}`);
     reports.push(...(await offlineChecks(context)));
     if (options.online) reports.push(...(await onlineChecks(context, options.network ?? network)));
     context.progress(undefined);
   }
-  const findings = reports.flatMap((report) => report.findings);
+  const findings = reports.flatMap(findingsOf);
   const worst = worstOf(findings);
   const checks = reports.map(({ check, accountId, seen, findings: found }) => ({
     check,
@@ -54,20 +53,24 @@ export async function doctor(contexts: readonly CliContext[], options: DoctorOpt
     ok: worstOf(found) === undefined,
     seen,
   }));
-  const json = { worst: worst ?? null, findings: reports.flatMap(withOrigin), checks };
-  return {
-    json,
-    lines: linesOf(reports, contexts.length > 1, first?.paint ?? plain),
-    exitCode: EXIT_CODES[worst ?? "info"],
-  };
+  const lines = [...reportLines(reports, contexts.length > 1, first?.paint ?? plain), summary(findings)];
+  return { json: { worst: worst ?? null, findings, checks }, lines, exitCode: EXIT_CODES[worst ?? "info"] };
 }
 
-/** The checks of one account that ask nobody. */
-export async function offlineChecks({
-  paths,
-  account,
-  now,
-}: Pick<CliContext, "paths" | "account" | "now">): Promise<CheckReport[]> {
+type OnDisk = Pick<CliContext, "paths" | "account" | "now">;
+
+/** What the checks find that ask nobody over the network. */
+export async function offlineFindings(config: HostConfig, accounts: readonly OnDisk[]): Promise<OriginedFinding[]> {
+  const reports = [checkConfig(config, idsOf(accounts))];
+  for (const account of accounts) reports.push(...(await offlineChecks(account)));
+  return reports.flatMap(findingsOf);
+}
+
+function idsOf(accounts: readonly Pick<CliContext, "account">[]): string[] {
+  return accounts.map(({ account }) => account.accountId);
+}
+
+async function offlineChecks({ paths, account, now }: OnDisk): Promise<CheckReport[]> {
   const at = now();
   const reports = [
     checkSettings(account),
@@ -92,34 +95,33 @@ async function onlineChecks(context: CliContext, ports: NetworkPorts): Promise<C
   return [address, { ...(await checkAccess(context)), accountId: account.accountId }];
 }
 
-function withOrigin({ check, accountId, findings }: CheckReport) {
+type OriginedFinding = Finding & Pick<CheckReport, "check" | "accountId">;
+
+function findingsOf({ check, accountId, findings }: CheckReport): OriginedFinding[] {
   return findings.map((finding) => ({ ...finding, check, ...(accountId === undefined ? {} : { accountId }) }));
 }
 
-function linesOf(reports: readonly CheckReport[], several: boolean, paint: Paint): string[] {
-  const named = reports.map((report) => ({
-    ...report,
-    name: several && report.accountId !== undefined ? `${report.accountId}: ${report.check}` : report.check,
-  }));
-  const width = Math.max(...named.map(({ name }) => name.length));
+function reportLines(reports: readonly CheckReport[], several: boolean, paint: Paint): string[] {
+  const nameOf = ({ check, accountId }: CheckReport) =>
+    several && accountId !== undefined ? `${accountId}: ${check}` : check;
+  const width = Math.max(...reports.map((report) => nameOf(report).length));
   const line = (tone: Tone, label: string, name: string, text: string) =>
     `${paint(tone, label.padEnd(LABEL_WIDTH))}  ${name.padEnd(width)}  ${cleanText(text, 500)}`;
-  const lines = named.flatMap(({ name, seen, findings }) =>
-    findings.length === 0
-      ? [line("good", "ok", name, seen)]
-      : findings.flatMap(({ severity, what, where, cure }) => [
-          line(TONES[severity], severity, name, what),
+  return reports.flatMap((report) =>
+    report.findings.length === 0
+      ? [line("good", "ok", nameOf(report), report.seen)]
+      : report.findings.flatMap(({ severity, what, where, cure }) => [
+          line(TONES[severity], WORDS[severity], nameOf(report), what),
           `${INDENT}${paint("muted", cleanText(where, 300))}`,
           `${INDENT}${cleanText(cure, 500)}`,
         ]),
   );
-  return [...lines, summary(reports.flatMap(({ findings }) => findings))];
 }
 
 function summary(findings: readonly Finding[]): string {
   const counts = (["error", "warning", "info"] as const)
-    .map((severity) => [findings.filter((finding) => finding.severity === severity).length, severity] as const)
+    .map((severity) => [findings.filter((finding) => finding.severity === severity).length, WORDS[severity]] as const)
     .filter(([count]) => count > 0)
-    .map(([count, severity]) => `${count} ${severity}${count === 1 ? "" : "s"}`);
+    .map(([count, word]) => `${count} ${word}${count === 1 ? "" : "s"}`);
   return counts.length === 0 ? "Nothing is wrong." : `${counts.join(", ")}.`;
 }
