@@ -5,7 +5,7 @@ import { readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { OPENCLAW_REQUEST_TYPE } from "agentrux-wire";
 import { listAccountIds } from "../config/places.ts";
-import { AgentruxError, errorText } from "../errors.ts";
+import { AgentruxError, errorText, isAgentruxError } from "../errors.ts";
 import { cleanText } from "../guard/text.ts";
 import { awaitReply, type AwaitedReply } from "../replies/await-reply.ts";
 import { newestPosition } from "../service/follow.ts";
@@ -47,12 +47,21 @@ export async function send(context: CliContext, options: SendOptions): Promise<C
     const waiting = options.waitMs !== undefined;
     const after = waiting ? await newestPosition(client, topics.reply, signal) : "";
     const attachments = await upload(context, client, topics.command, options);
-    const { eventId } = await publish(client, topics, options, attachments, signal);
+    let eventId: string | null;
+    try {
+      ({ eventId } = await publish(client, topics, options, attachments, signal));
+    } catch (error) {
+      // It may have arrived all the same; then the reply comes, and waiting for it settles the question.
+      if (!isAgentruxError(error) || error.kind !== "unknown") throw error;
+      if (options.waitMs === undefined) return inDoubt(options.requestId, error);
+      eventId = null;
+    }
     progress(undefined);
     const sent = { requestId: options.requestId, eventId, topicId: topics.command };
     if (options.waitMs === undefined) return done(sent, [`Sent as ${options.requestId}.`]);
     const reply = await waitFor(context, client, { ...options, waitMs: options.waitMs }, topics.reply, after);
-    return reply === undefined ? unanswered(sent, options.waitMs) : answered(sent, reply);
+    if (reply !== undefined) return answered(sent, reply);
+    return unanswered(sent, signal.aborted ? "waiting was stopped" : `no reply within ${duration(options.waitMs)}`);
   });
 }
 
@@ -178,10 +187,16 @@ async function waitFor(
   }
 }
 
-type Sent = { readonly requestId: string; readonly eventId: string; readonly topicId: string };
+/** Sent again under the same id it runs once, whether the first one arrived or not. */
+function inDoubt(requestId: string, error: unknown): CommandResult {
+  const message = `${errorText(error)}. It may have arrived; sent again with --request-id ${requestId} it runs once.`;
+  return { json: { requestId, error: { code: "in_doubt", message } }, lines: [message], exitCode: 3 };
+}
 
-function unanswered(sent: Sent, waitMs: number): CommandResult {
-  const message = `Sent as ${sent.requestId}; no reply within ${duration(waitMs)}. It may still come: openclaw agentrux tail`;
+type Sent = { readonly requestId: string; readonly eventId: string | null; readonly topicId: string };
+
+function unanswered(sent: Sent, why: string): CommandResult {
+  const message = `Sent as ${sent.requestId}; ${why}. The reply may still come: openclaw agentrux tail --topic results`;
   return { json: { ...sent, error: { code: "no_reply", message } }, lines: [message], exitCode: 3 };
 }
 

@@ -38,7 +38,7 @@ export async function tail(context: CliContext, options: TailOptions): Promise<C
     shown += 1;
   };
   const nothing = done(undefined, []);
-  return await withService(context, async (client) => {
+  const work = withService(context, async (client) => {
     const after = await showLast(client, options, show, signal);
     if (!options.follow || isDone()) return nothing;
     progress("waiting for events; Ctrl-C ends");
@@ -49,6 +49,11 @@ export async function tail(context: CliContext, options: TailOptions): Promise<C
     }
     progress(undefined);
     return nothing;
+  });
+  return await work.catch((error: unknown) => {
+    // Ctrl-C is how this ends, whatever was under way.
+    if (signal.aborted) return nothing;
+    throw error;
   });
 }
 

@@ -28,10 +28,8 @@ export async function topics(context: CliContext, options: { readonly fresh: boo
 function usesOf({ account }: CliContext): Map<TopicInfo["topicId"], string[]> {
   const uses = new Map<string, string[]>();
   const { commandTopicId, resultTopicId } = account;
-  for (const [topicId, use] of [
-    [commandTopicId, "commands"],
-    [resultTopicId, "results"],
-  ] as const) {
+  const messaging = account.messagingTopics.map(({ topicId, name }) => [topicId, name] as const);
+  for (const [topicId, use] of [[commandTopicId, "commands"], [resultTopicId, "results"], ...messaging] as const) {
     if (topicId !== "") uses.set(topicId, [...(uses.get(topicId) ?? []), use]);
   }
   return uses;

@@ -157,8 +157,8 @@ function addTopics(root: Program, config: HostConfig): void {
     'send "Check disk usage" --account me --wait',
     'send "Summarise this" --attach report.pdf --wait --timeout 600 --json',
   ])
-    .option("--topic <id>", "topic to publish to (default: the command topic)")
-    .option("--reply-topic <id>", "topic the reply comes on (default: the result topic)")
+    .option("--topic <topic>", "topic to publish to (default: the command topic)")
+    .option("--reply-topic <topic>", "topic the reply comes on (default: the result topic)")
     .option("--conversation <key>", "requests with the same key share a conversation")
     .option("--request-id <id>", "repeated, a request never runs twice (default: a new one)")
     .option(
@@ -177,7 +177,7 @@ function addTopics(root: Program, config: HostConfig): void {
     "tail --topic results --last 10 --no-follow",
     "tail --count 1 --json",
   ])
-    .option("--topic <id>", "a topic id, commands or results", "commands")
+    .option("--topic <topic>", "commands, results, a name from messagingTopics, or a topic id", "commands")
     .option("--last <n>", "events to show first, 0 to 100", "10")
     .option("--count <n>", "end after so many events")
     .option("--type <type>", "only events of this type")
@@ -215,13 +215,18 @@ async function tailTopic(invocation: Invocation, flags: TailFlags): Promise<Comm
   });
 }
 
-/** A topic as a person names it: its id in either form, or what the account uses it for. */
+/** A topic as a person names it: a name from `messagingTopics`, what the account uses it for, or its id in either form. */
 function topicIn({ account }: Invocation, name: string, option: string): string {
+  const named = account.messagingTopics.find((topic) => topic.name === name);
+  if (named !== undefined) return named.topicId;
   const used = { commands: account.commandTopicId, results: account.resultTopicId }[name];
   if (used !== undefined && used !== "") return used;
   const parsed = accountKeys.commandTopicId.safeParse(name);
   if (parsed.success) return parsed.data;
-  const why = used === "" ? `the account has no topic for ${name}` : "must be a topic id, commands or results";
+  const why =
+    used === ""
+      ? `the account has no topic for ${name}`
+      : "must be commands, results, a name from messagingTopics, or a topic id";
   throw new AgentruxError("invalid", `${option}: ${why}`);
 }
 

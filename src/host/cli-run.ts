@@ -68,8 +68,7 @@ async function perform(
   const stop = new AbortController();
   const onStop = (): void => stop.abort();
   process.on("SIGINT", onStop).on("SIGTERM", onStop);
-  // Whoever reads the output may have had enough, as in `tail | head -1`.
-  process.stdout.on("error", onStop);
+  endWhenNobodyReads(onStop);
   let result: CommandResult;
   try {
     result = await use(terminal, stop.signal);
@@ -81,4 +80,16 @@ async function perform(
   }
   print(result, asJson, terminal);
   process.exitCode = result.exitCode;
+}
+
+let onNobodyReads = (): void => {};
+
+/** Whoever reads the output may have had enough, as in `tail | head -1`. Also what is still on its way then is no error. */
+function endWhenNobodyReads(stop: () => void): void {
+  onNobodyReads = stop;
+  if (!process.stdout.listeners("error").includes(outputClosed)) process.stdout.on("error", outputClosed);
+}
+
+function outputClosed(): void {
+  onNobodyReads();
 }

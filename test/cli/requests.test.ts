@@ -10,6 +10,7 @@ import { topics } from "../../src/cli/topics.ts";
 import { failedBy } from "../../src/cli/output.ts";
 import type { TopicEvent } from "../../src/service/types.ts";
 import { echo, Place, type Turn } from "../account/support.ts";
+import { json, jwt, startPeer } from "../service/peer.ts";
 import { activated, calls, contextOf, type TestContext } from "./support.ts";
 
 let place: Place;
@@ -62,8 +63,8 @@ describe("send", () => {
     const long = "long ".repeat(100_000);
     await activated(place, "me");
     await listening(() => Promise.resolve({ kind: "replied", text: long, media: [] }));
-    const { json } = await send(contextOf(place, "me"), asking("tell me", { waitMs: 15_000 }));
-    const reply = json as { readonly message: string };
+    const result = await send(contextOf(place, "me"), asking("tell me", { waitMs: 15_000 }));
+    const reply = result.json as { readonly message: string };
     expect({ ...reply, message: reply.message === long }).toMatchObject({
       status: "completed",
       complete: true,
@@ -84,6 +85,14 @@ describe("send", () => {
     const me = await activated(place, "me");
     const result = await send(me, asking("anyone", { waitMs: 300 }));
     expect(result).toMatchObject({ exitCode: 3, json: { requestId: "cli-anyone", error: { code: "no_reply" } } });
+  });
+
+  it("says so when the waiting is stopped", async () => {
+    const me = await activated(place, "me");
+    const stop = new AbortController();
+    const progress = (text: string | undefined) => void (text?.startsWith("waiting") === true && stop.abort());
+    const result = await send({ ...me, signal: stop.signal, progress }, asking("x", { waitMs: 60_000 }));
+    expect(result).toMatchObject({ exitCode: 3, json: { error: { message: expect.stringContaining("stopped") } } });
   });
 
   it("uploads attachments, and sends nothing when one cannot be read", async () => {
@@ -116,6 +125,20 @@ describe("send", () => {
     const me = await activated(place, "me");
     await place.hub.close();
     expect(await send(me, asking("hello")).catch(failedBy)).toMatchObject({ exitCode: 3 });
+  });
+
+  it("does not claim what it cannot know, and says how to send again without running twice", async () => {
+    const me = await activated(place, "me");
+    const peer = await startPeer((request, response) =>
+      request.path === "/auth/token"
+        ? json(response, 200, { access_token: jwt({}), expires_at: new Date(Date.now() + 3_600_000).toISOString() })
+        : void response.destroy(),
+    );
+    const account = { ...me.account, baseUrl: peer.url, baseUrlIsSet: true };
+    const result = await send({ ...me, account }, asking("perhaps"));
+    expect(result).toMatchObject({ exitCode: 3, json: { error: { code: "in_doubt" } } });
+    expect(result.lines[0]).toContain("--request-id cli-perhaps");
+    await peer.close();
   });
 
   it("says that the account is not activated", async () => {
@@ -182,11 +205,16 @@ describe("tail", () => {
     expect(numbersOf(seen)).toEqual([2]);
   });
 
-  it("ends on Ctrl-C", async () => {
+  it("ends on Ctrl-C, whatever is under way", async () => {
     const stop = new AbortController();
     const ended = tail({ ...reader, signal: stop.signal }, tailing({ follow: true }));
-    setTimeout(() => stop.abort(), 50);
+    stop.abort();
     expect(await ended).toMatchObject({ exitCode: 0 });
+    const later = new AbortController();
+    const progress = (text: string | undefined) => void (text?.startsWith("waiting") === true && later.abort());
+    expect(await tail({ ...reader, signal: later.signal, progress }, tailing({ follow: true }))).toMatchObject({
+      exitCode: 0,
+    });
   });
 
   it("moves nobody's read position", async () => {
@@ -208,12 +236,12 @@ describe("tail", () => {
 describe("topics", () => {
   it("tells access, use, and what is out of reach", async () => {
     const me = await activated(place, "me", { read: [place.keys.resultTopicId], write: [] });
-    const { json, lines } = await topics(me, { fresh: false });
-    expect(json).toEqual({
+    const result = await topics(me, { fresh: false });
+    expect(result.json).toEqual({
       topics: [{ topicId: place.keys.resultTopicId, actions: ["read"], usedAs: ["results"] }],
       outOfReach: [{ topicId: place.keys.commandTopicId, usedAs: ["commands"] }],
     });
-    expect(lines.join("\n")).toContain("out of reach");
+    expect(result.lines.join("\n")).toContain("out of reach");
   });
 });
 
