@@ -73,8 +73,7 @@ describe("help", () => {
   });
 
   it("shows the options of one command, and never one that takes a code or a secret", async () => {
-    const helps = await Promise.all(["activate", "send", "tail"].map((name) => name));
-    for (const name of helps) {
+    for (const name of ["activate", "send", "tail"]) {
       const { out } = await openclaw(name, "--help");
       expect(out).toContain("--json");
       expect(out).toContain("--account");
@@ -104,7 +103,7 @@ describe("commands", () => {
     for (const [args, code] of cases) {
       const result = await openclaw(...args);
       expect([args, result.code, result.err]).toEqual([args, code, ""]);
-      expect(result.out.trim().split("\n"), args.join(" ")).toHaveLength(1);
+      expect([args, result.out.trim().split("\n").length]).toEqual([args, 1]);
       expect(JSON.parse(result.out)).toBeTypeOf("object");
     }
   });
