@@ -23,6 +23,7 @@ import type { TestTopics } from "./topics.ts";
 const POLL_MS = 100;
 /** Generous: machines that run tests are busy. */
 const WAIT_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 300_000;
 const STOP_GRACE_MS = 30_000;
 
 /**
@@ -76,7 +77,7 @@ export class TestGateway {
   /** Starts the gateway; ready when everything but the channel is, which may have reasons of its own. */
   async start(): Promise<void> {
     this.#gateway = Gateway.start(this.home);
-    await this.#gateway.ready({ exceptChannel: CHANNEL_ID });
+    await this.#gateway.ready({ exceptChannel: CHANNEL_ID, timeoutMs: START_TIMEOUT_MS });
   }
 
   /** Stops it as an operator would. */
