@@ -30,6 +30,8 @@ export type ErrorCode =
   | "credentials_malformed"
   | "insecure_url"
   | "response_too_large"
+  | "path_refused"
+  | "file_unreadable"
   | "disk"
   | "journal_corrupt"
   | "journal_locked"
