@@ -55,7 +55,7 @@ export interface HttpRequest {
   /** Path below the base URL, with its query; or an absolute URL the service handed out, sent verbatim. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | Uint8Array;
+  readonly body?: string | Uint8Array | Readable;
   readonly signal: AbortSignal;
   /** In place of the client's limits. */
   readonly timeouts?: Partial<HttpTimeouts>;

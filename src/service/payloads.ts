@@ -1,6 +1,7 @@
 /** Owns payload objects: announcing and uploading them, and finding out where to download them. */
 
 import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
 import { jsonBody, type AuthorisedHttp } from "./authorised.ts";
 import type { Dialect } from "./dialects/dialect.ts";
 import type { HttpClient } from "./http.ts";
@@ -24,22 +25,24 @@ export async function createObject(
   request: Parameters<ServiceClient["createObject"]>[0],
 ): Promise<UploadedObject> {
   const { bytes, signal } = request;
+  const whole = bytes instanceof Uint8Array;
+  const sizeBytes = whole ? bytes.byteLength : bytes.size;
   const object = {
     topicId: request.topicId,
     contentType: request.contentType,
     ...(request.filename === undefined ? {} : { filename: request.filename }),
-    sizeBytes: bytes.byteLength,
-    sha256: createHash("sha256").update(bytes).digest(),
+    sizeBytes,
+    sha256: whole ? createHash("sha256").update(bytes).digest() : bytes.sha256,
   };
   const wire = dialect.createObject(object);
   const announced = await authorised.json({ method: "POST", path: wire.path, ...jsonBody(wire.body), signal });
   const ticket = dialect.readTicket(announced.document, object);
-  const totalMs = UPLOAD_BASE_MS + (bytes.byteLength / SLOWEST_UPLOAD_BYTES_PER_S) * 1000;
+  const totalMs = UPLOAD_BASE_MS + (sizeBytes / SLOWEST_UPLOAD_BYTES_PER_S) * 1000;
   await http.sendOk({
     method: "PUT",
     path: ticket.url,
-    headers: ticket.headers,
-    body: bytes,
+    headers: whole ? ticket.headers : { ...ticket.headers, "content-length": String(sizeBytes) },
+    body: whole ? bytes : Readable.from(bytes.stream()),
     signal,
     // The store answers only after the last byte.
     timeouts: { headersMs: totalMs, totalMs },

@@ -102,6 +102,16 @@ export interface TopicInfo {
   readonly actions: readonly ("read" | "write")[];
 }
 
+/** A file to upload that is too large to be held. */
+export interface UploadSource {
+  /** Bytes. */
+  readonly size: number;
+  /** SHA-256 of the content. */
+  readonly sha256: Uint8Array;
+  /** The content from its beginning; asked for once. */
+  stream(): AsyncIterable<Uint8Array>;
+}
+
 export interface UploadedObject {
   readonly objectId: string;
   readonly downloadUrl?: string;
@@ -132,7 +142,7 @@ export interface ServiceClient {
   topics(signal: AbortSignal): Promise<readonly TopicInfo[]>;
   createObject(request: {
     topicId: string;
-    bytes: Uint8Array;
+    bytes: Uint8Array | UploadSource;
     contentType: string;
     filename?: string;
     signal: AbortSignal;
