@@ -9,8 +9,6 @@
  * managed, never what a socket says.
  */
 
-import { createInbound } from "../attachments/inbound.ts";
-import { withAttachments } from "../attachments/runner.ts";
 import type { AccountPaths } from "../credentials/home.ts";
 import type { StoredCredentials } from "../credentials/schema.ts";
 import { errorText, isAgentruxError } from "../errors.ts";
@@ -22,12 +20,11 @@ import { waterlineFile } from "../intake/waterline-file.ts";
 import { type JournalFile, waitForJournal } from "../journal/journal.ts";
 import { createReplyChannel } from "../replies/channel.ts";
 import { type Clock, pause, systemClock } from "../replies/ports.ts";
-import type { TurnRunner } from "../replies/turn.ts";
 import { createServiceClient } from "../service/client.ts";
 import { type Sleep, systemSleep } from "../service/clock.ts";
-import { createDownloads, type Downloads } from "../service/download.ts";
 import type { ServiceClient } from "../service/types.ts";
 import { aborted } from "./aborted.ts";
+import { type AccountAttachments, openAttachments } from "./attachments.ts";
 import { healthOf } from "./health.ts";
 import { withConfiguredUrl } from "./service-url.ts";
 import { StateBoard } from "./state-board.ts";
@@ -71,19 +68,19 @@ async function serve(options: SessionOptions): Promise<void> {
   const board = new StateBoard(options.setState);
   const waterline = await openWaterline(options);
   const client = createServiceClient(credentials, { ...timeOf(options), ...options.service });
-  const downloads = createDownloads(credentials.baseUrl);
+  const attachments = openAttachments(options, client, credentials.baseUrl, timeOf(options).clock);
   try {
     const journal = await ownJournal(options, until, () => failed.abort());
     failpoint("session.journal-open");
     try {
       board.set({ kind: "starting" });
-      const runner = runnerOver(options, client, downloads);
-      const delivery = deliveryOver({ ...options, runner }, client, journal);
+      const delivery = deliveryOver(options, client, journal, attachments);
       await delivery.start();
       failpoint("session.delivery-started");
       const intake = intakeOver(options, client, waterline, delivery, board);
       onRunning({
         acceptHostReply: (address, text, media) => delivery.acceptHostReply(address, text, media),
+        attach: (address, file, rules) => attachments.attach(address, file, rules),
         service: client,
         probe: (signal) => client.probe(signal),
         health: () => healthOf(intake.health(), delivery.snapshot()),
@@ -107,16 +104,8 @@ async function serve(options: SessionOptions): Promise<void> {
       failpoint("session.journal-closed");
     }
   } finally {
-    await Promise.all([client.close(), downloads.close()]);
+    await Promise.all([client.close(), attachments.close()]);
   }
-}
-
-/** The host's turns, each given the attachments of its request. */
-function runnerOver(options: SessionOptions, client: ServiceClient, downloads: Downloads): TurnRunner {
-  const { runner, media, log } = options;
-  if (media === undefined) return runner;
-  const { clock } = timeOf(options);
-  return withAttachments(runner, createInbound({ client, downloads, store: media, clock, random: Math.random, log }));
 }
 
 function timeOf({ clock = systemClock }: AccountOptions): { readonly clock: Clock; readonly sleep: Sleep } {
@@ -161,14 +150,20 @@ function ownJournal(
   );
 }
 
-function deliveryOver(options: SessionOptions, client: ServiceClient, journal: JournalFile): Delivery {
+function deliveryOver(
+  options: SessionOptions,
+  client: ServiceClient,
+  journal: JournalFile,
+  attachments: AccountAttachments,
+): Delivery {
   const { config, credentials, runner, log, current = () => config } = options;
   const { accountId, resultTopicId } = config;
   const own = credentials.scriptId;
   return createDelivery({
     journal: journal.account(accountId),
-    runner,
-    channel: createReplyChannel(client, resultTopicId),
+    runner: attachments.around(runner),
+    channel: createReplyChannel(client, resultTopicId, attachments.copies),
+    ...(attachments.files === undefined ? {} : { files: attachments.files }),
     log,
     get maxConcurrency() {
       return current().maxConcurrency;

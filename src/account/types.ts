@@ -1,10 +1,13 @@
 /** What an account is given by the host, and what it can be asked. */
 
 import type { MediaStore } from "../attachments/media-store.ts";
+import type { Attaching, OutgoingPolicy } from "../attachments/outbound.ts";
 import type { AccountConfig } from "../config/account.ts";
 import type { AccountPaths } from "../credentials/home.ts";
+import type { PathRules } from "../guard/path.ts";
 import type { Skip } from "../intake/start-position.ts";
 import type { HostReplyFate } from "../intake/dispatcher.ts";
+import type { ReplyFile } from "../replies/files.ts";
 import type { Clock } from "../replies/ports.ts";
 import type { TurnRunner } from "../replies/turn.ts";
 import type { CredentialedClient, ServiceClientOptions } from "../service/client.ts";
@@ -20,6 +23,13 @@ export interface AccountLog {
 /** What a running account can be asked. */
 export interface RunningAccount {
   acceptHostReply(address: string, text: string, media: readonly string[]): Promise<HostReplyFate>;
+  /**
+   * Makes a file part of the reply to the command whose turn runs at `address`.
+   *
+   * @param rules Where files may lie, for a session with a workspace of its own.
+   * @throws AgentruxError `path_refused`, `file_unreadable`, `payload_too_large`, `invalid`
+   */
+  attach(address: string, file: Attaching, rules?: PathRules): Promise<ReplyFile>;
   /** The session's client; it closes with the session. */
   readonly service: CredentialedClient;
   /** Proves that the credential works. @throws AgentruxError */
@@ -43,6 +53,8 @@ export interface AccountOptions {
   readonly runner: TurnRunner;
   /** Where attachments of requests are staged; without it they are left alone. */
   readonly media?: MediaStore;
+  /** Which files may leave with a reply; without it none do. */
+  readonly outgoing?: OutgoingPolicy;
   readonly log: AccountLog;
   readonly setState: (state: AccountState) => void;
   readonly onActivity: (activity: Activity) => void;

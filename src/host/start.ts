@@ -10,6 +10,7 @@ import { configFindings } from "../config/findings.ts";
 import type { Skip } from "../intake/start-position.ts";
 import { liveConfig } from "./live-config.ts";
 import { createMediaStore } from "./media.ts";
+import { outgoingPolicy } from "./outgoing.ts";
 import { register } from "./running.ts";
 import { statusPatch } from "./status.ts";
 import { turnOwner } from "./owner.ts";
@@ -76,6 +77,7 @@ async function live(ctx: Context, log: AccountLog, setState: (state: AccountStat
       owner: async (request) => turnOwner(account, request),
     },
     media: createMediaStore(),
+    outgoing: outgoingPolicy(account.agentId),
     log,
     setState,
     onActivity: (activity) => ctx.setStatus({ ...ctx.getStatus(), ...activity }),

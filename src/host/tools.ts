@@ -8,18 +8,21 @@
 
 import type { AnyAgentTool, OpenClawConfig, OpenClawPluginApi } from "openclaw/plugin-sdk/core";
 import { wrapExternalContent } from "openclaw/plugin-sdk/security-runtime";
+import { sendFile } from "../attachments/direct.ts";
 import type { AccountConfig } from "../config/account.ts";
 import { DEFAULT_ACCOUNT_ID, listAccountIds } from "../config/places.ts";
 import { resolveAccountConfig } from "../config/resolve.ts";
 import { accountPaths } from "../credentials/home.ts";
+import { AgentruxError } from "../errors.ts";
 import { cleanLine, cleanText } from "../guard/text.ts";
 import { CHANNEL_ID } from "../ids.ts";
 import { TOOLS } from "../tools/catalogue.ts";
 import { parametersOf, parseArguments, runTool } from "../tools/run.ts";
-import { type Progress, type Tool, TOOL_TIMEOUT_MS, type ToolContext } from "../tools/tool.ts";
+import { type Progress, type Tool, TOOL_TIMEOUT_MS, type ToolContext, type ToolFiles } from "../tools/tool.ts";
 import { whyNeverInTopicTurn } from "../tools/topic-turn.ts";
 import { isTopicRun } from "./origin.ts";
 import { normalizeAddress } from "./outbound.ts";
+import { outgoingPolicy } from "./outgoing.ts";
 import { ownClient } from "./own-client.ts";
 import { find } from "./running.ts";
 
@@ -70,7 +73,21 @@ function contextFor(host: HostToolContext, cfg: OpenClawConfig): ToolContext {
     health: () => find(account.accountId)?.health(),
     quote: (text, sender) =>
       wrapExternalContent(cleanText(text), { source: "api", sender: cleanLine(sender), includeWarning: false }),
+    files: filesFor(account, host),
     ...(host.workspaceDir === undefined ? {} : { workspaceDir: host.workspaceDir }),
+  };
+}
+
+/** What may be sent is decided by the folders of the agent that runs, which need not be the account's. */
+function filesFor(account: AccountConfig, host: HostToolContext): ToolFiles {
+  const policy = outgoingPolicy(host.agentId ?? account.agentId, host.workspaceDir);
+  return {
+    async attach(address, file) {
+      const running = find(account.accountId);
+      if (running === undefined) throw new AgentruxError("stopped", "The account does not run in this process");
+      return await running.attach(address, file, policy.rules());
+    },
+    send: (file, use) => sendFile(file, policy, use),
   };
 }
 

@@ -10,7 +10,9 @@
 import { AgentruxError, errorText } from "../errors.ts";
 import { EVENT_KNOWN, type Journal, REQUEST_KNOWN } from "../journal/types.ts";
 import type { ReplyChannel } from "../replies/channel.ts";
-import { composeReply } from "../replies/compose.ts";
+import { type Composer, composeReply } from "../replies/compose.ts";
+import { composeForComposer, isComposerRequest } from "../replies/composer-dialect.ts";
+import type { ReplyFiles } from "../replies/files.ts";
 import { createOutbox } from "../replies/outbox.ts";
 import { type Clock, type Log, pause, type Random, systemClock } from "../replies/ports.ts";
 import { steadyJournal } from "../replies/steady-journal.ts";
@@ -19,7 +21,7 @@ import type { BackoffLimits } from "../service/backoff.ts";
 import type { Cursor, Generation } from "../service/types.ts";
 import { isRefusedSender, preparePage } from "./admission.ts";
 import type { ParseOptions } from "./command.ts";
-import { type Attach, createDispatcher, type HostReplyFate } from "./dispatcher.ts";
+import { createDispatcher, type HostReplyFate } from "./dispatcher.ts";
 import { createOperator, type Operator } from "./operator.ts";
 import { createRoom } from "./room.ts";
 import { addOne, copyCounts, createStats, type DeliveryCounts, type DeliveryTimes } from "./stats.ts";
@@ -35,8 +37,8 @@ export interface DeliveryOptions {
   readonly turnTimeoutMs: number;
   readonly maxAttempts: number;
   readonly parse?: ParseOptions;
-  /** Without it, files of a turn are left out of its reply, with a line in the log. */
-  readonly attach?: Attach;
+  /** Without it, a reply says that its files could not be sent. */
+  readonly files?: ReplyFiles;
   /** No more events are taken over while so many commands are open. */
   readonly maxOpen?: number;
   /** No more turns are started while so many replies are unsent. */
@@ -104,6 +106,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   const maxUnsent = options.maxUnsent ?? MAX_UNSENT;
   const maxOpen = options.maxOpen ?? MAX_OPEN;
   const parse = options.parse ?? {};
+  // The dialect needs metadata and payload references, which the older generation has not.
+  const compose: Composer = (command, ...rest) =>
+    (options.generation === "b" && isComposerRequest(command) ? composeForComposer : composeReply)(command, ...rest);
   const stats = createStats();
   const stopping = new AbortController();
   /** When each open command was taken over, the oldest first. */
@@ -137,8 +142,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   const dispatcher = createDispatcher({
     journal,
     runner: options.runner,
-    compose: composeReply,
-    attach: options.attach ?? (() => Promise.reject(new AgentruxError("config", "Attachments are not set up."))),
+    compose,
+    ...(options.files === undefined ? {} : { files: options.files }),
     clock,
     random,
     log,
@@ -183,7 +188,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   const admit: AdmitPage = async (page, signal) => {
     await room.wait(signal);
     const at = clock.now();
-    const prepared = await preparePage(page.events, parse, composeReply, at, () => pause(clock, 0, signal));
+    const prepared = await preparePage(page.events, parse, compose, at, () => pause(clock, 0, signal));
     const { ids } = await plainJournal
       .admit(page.topicId, prepared.rows, at, `${options.generation ?? ""}:${page.position}`)
       .catch((error: unknown) => {

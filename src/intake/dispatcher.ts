@@ -18,7 +18,8 @@
 import { errorText } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import type { Journal, OpenCommand, OpenCommandWithBody } from "../journal/types.ts";
-import type { Composer, Ending, ReplyAttachment } from "../replies/compose.ts";
+import type { Composer, Ending } from "../replies/compose.ts";
+import { type Collected, NOT_SENT, type ReplyFiles } from "../replies/files.ts";
 import { type Clock, type Log, pause, type Random, withLimit } from "../replies/ports.ts";
 import type { Command, TurnRequest, TurnResult, TurnRunner } from "../replies/turn.ts";
 import { type BackoffLimits, fullJitter } from "../service/backoff.ts";
@@ -30,19 +31,13 @@ import { waitForHost } from "./host-wait.ts";
 import { createLanes, type LaneEntry } from "./lanes.ts";
 import type { DeliveryStats } from "./stats.ts";
 
-/** Makes files that a turn produced into attachments of its reply. */
-export type Attach = (
-  command: Command,
-  media: readonly string[],
-  signal: AbortSignal,
-) => Promise<readonly ReplyAttachment[]>;
-
 export interface DispatcherOptions {
   /** A steady journal: what is asked of it here is already owed. */
   readonly journal: Journal;
   readonly runner: TurnRunner;
   readonly compose: Composer;
-  readonly attach: Attach;
+  /** Absent where turns have no files. */
+  readonly files?: ReplyFiles;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -79,7 +74,7 @@ export interface Dispatcher {
 
 /** How long aborted turns are waited for at a stop. */
 const STOP_GRACE_MS = 500;
-const ATTACH_LIMIT_MS = 120_000;
+const COLLECT_LIMIT_MS = 120_000;
 /** After an unexpected fault in the handling itself. */
 const FAULT_PAUSE_MS = 30_000;
 /** The host swallows an attempt it has seen before; more than this is something else. */
@@ -262,25 +257,28 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     media: readonly string[],
     death?: string,
   ): Promise<boolean> => {
-    const attachments = media.length === 0 ? [] : await attached(command, media);
-    const replies = compose(command, { ...ending, attachments }, open.replays);
+    const { listed, files } = ending.status === "completed" ? await collect(command, media) : NO_FILES;
+    const replies = compose(command, { ...ending, attachments: listed, files }, open.replays);
     failpoint("turn.answering");
     const first = await journal.reply(open.id, replies, clock.now(), death);
     failpoint("turn.answered");
-    if (!first) return false;
+    if (!first) {
+      await options.files?.discard(files);
+      return false;
+    }
     stats.replied(ending.status, death !== undefined);
     options.onReplied(open.id, open.lane);
     return true;
   };
 
-  const attached = async (command: Command, media: readonly string[]): Promise<readonly ReplyAttachment[]> => {
+  const collect = async (command: Command, media: readonly string[]): Promise<Collected> => {
+    const { files } = options;
     try {
-      return await withLimit(clock, ATTACH_LIMIT_MS, stopping.signal, (signal) =>
-        options.attach(command, media, signal),
-      );
+      if (files === undefined) return missing(media.length);
+      return await withLimit(clock, COLLECT_LIMIT_MS, stopping.signal, () => files.collect(command, media));
     } catch (error) {
       log.error(`[agentrux] ${media.length} attachments of ${command.eventId} are missing: ${errorText(error)}`);
-      return [];
+      return missing(media.length);
     }
   };
 
@@ -341,6 +339,15 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       cancelAbort();
     },
   };
+}
+
+const NO_FILES: Collected = { listed: [], files: [] };
+
+/** Said in place of files that nobody could even look at. */
+function missing(count: number): Collected {
+  const one = { name: "attachment", content_type: "application/octet-stream" };
+  const listed = Array.from({ length: count }, () => ({ ...one, error: { code: "unexpected", message: NOT_SENT } }));
+  return { listed, files: [] };
 }
 
 function mediaOf(result: TurnResult): readonly string[] {

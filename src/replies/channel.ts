@@ -1,8 +1,17 @@
 /** The outbox's way to the result topic, over the service client. */
 
 import { isAgentruxError } from "../errors.ts";
-import type { Cursor, EventPage, Generation, ServiceClient, TopicEvent, UploadedObject } from "../service/types.ts";
+import type {
+  Cursor,
+  EventPage,
+  Generation,
+  ServiceClient,
+  TopicEvent,
+  UploadedObject,
+  UploadSource,
+} from "../service/types.ts";
 import type { OutgoingEvent } from "./compose.ts";
+import { type FileSender, type ReplyFile, withFilesInPlace } from "./files.ts";
 import { SPILL_CONTENT_TYPE, SPILL_NAME } from "./spill.ts";
 
 export interface ReplyChannel {
@@ -11,6 +20,8 @@ export interface ReplyChannel {
   readonly recognisesRepeats: boolean;
   /** Resolves when the event is stored. Rejects with `AgentruxError`. */
   publish(event: OutgoingEvent, replyId: string, signal: AbortSignal): Promise<void>;
+  /** How files of a reply are sent; absent where nobody can attach any. */
+  readonly files?: FileSender;
   /** Stores a text as an object of the result topic. Rejects with `AgentruxError`. A repeat makes a new object. */
   upload(text: string, signal: AbortSignal): Promise<UploadedObject>;
   /**
@@ -36,10 +47,27 @@ function replyIdIn(payload: unknown): unknown {
 const timeOf = (event: TopicEvent | undefined): number => Date.parse(event?.storedAt ?? "");
 
 function isAmong(page: EventPage, replyId: string): boolean {
-  return page.events.some((event) => replyIdIn(event.payload) === replyId);
+  return page.events.some(({ payload, metadata }) => [payload, metadata].some((one) => replyIdIn(one) === replyId));
 }
 
-export function createReplyChannel(client: ServiceClient, resultTopicId: string): ReplyChannel {
+/** Where copies of files that wait to be sent are kept. */
+export interface FileCopies {
+  source(file: ReplyFile): Promise<UploadSource>;
+  discard(names: readonly string[]): Promise<void>;
+}
+
+function fileSender(client: ServiceClient, topicId: string, copies: FileCopies): FileSender {
+  return {
+    async upload(file, signal) {
+      const { name: filename, contentType } = file;
+      return await client.createObject({ topicId, bytes: await copies.source(file), contentType, filename, signal });
+    },
+    discard: (files) => copies.discard(files.map(({ spool }) => spool)),
+  };
+}
+
+/** @param copies Absent where no files are sent. */
+export function createReplyChannel(client: ServiceClient, resultTopicId: string, copies?: FileCopies): ReplyChannel {
   const pullBack = (after: Cursor | undefined, signal: AbortSignal): Promise<EventPage> =>
     client.pull({
       topicId: resultTopicId,
@@ -76,12 +104,15 @@ export function createReplyChannel(client: ServiceClient, resultTopicId: string)
     get recognisesRepeats() {
       return client.generation === "b";
     },
+    ...(copies === undefined ? {} : { files: fileSender(client, resultTopicId, copies) }),
     async publish(event, replyId, signal) {
+      const { type, payload, payloadRef, metadata, correlationId } = withFilesInPlace(event);
       await client.publish({
         topicId: resultTopicId,
-        type: event.type,
-        payload: event.payload,
-        ...(event.correlationId === undefined ? {} : { correlationId: event.correlationId }),
+        type,
+        ...(payloadRef === undefined ? { payload } : { payloadRef }),
+        ...(metadata === undefined ? {} : { metadata }),
+        ...(correlationId === undefined ? {} : { correlationId }),
         idempotencyKey: replyId,
         signal,
       });

@@ -7,6 +7,7 @@
  */
 
 import type { NewReply, UnsentReply } from "../journal/types.ts";
+import type { ReplyFile } from "./files.ts";
 import { replyIdOf } from "./reply-id.ts";
 import { MAX_PARTS, previewOf, type Spill } from "./spill.ts";
 import { splitForJson } from "./split.ts";
@@ -14,21 +15,28 @@ import type { Command } from "./turn.ts";
 
 export type TerminalStatus = "completed" | "failed" | "timeout" | "rejected";
 
-/** A file that goes with a reply; what an attachment room has uploaded. */
+/** A file that goes with a reply, as its reader is told. */
 export interface ReplyAttachment {
   readonly name: string;
   readonly object_id?: string;
   readonly payload_object_id?: string;
   readonly content_type: string;
   readonly size?: number;
+  /** Hex. */
+  readonly sha256?: string;
   readonly download_url?: string;
+  /** Present where the file itself is not. */
+  readonly error?: { readonly code: string; readonly message: string };
 }
 
 /** How a command ended. Every text here is read by strangers. */
 export interface Ending {
   readonly status: TerminalStatus;
   readonly message: string;
+  /** What is told of files as it stands. */
   readonly attachments?: readonly ReplyAttachment[];
+  /** What is still to be uploaded. */
+  readonly files?: readonly ReplyFile[];
   readonly error?: { readonly code: string; readonly message: string };
 }
 
@@ -37,6 +45,9 @@ export interface OutgoingEvent {
   readonly type: string;
   readonly payload: Readonly<Record<string, unknown>>;
   readonly correlationId?: string;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  /** Files that go with it. Stays in the journal. */
+  readonly files?: readonly ReplyFile[];
   /** Its text is still to be put into an object, or is in one. Stays in the journal. */
   readonly spill?: Spill;
 }
@@ -68,6 +79,7 @@ export function composeReply(command: Command, ending: Ending, replays: number):
     trace: { id: command.traceId, hops: command.hops + 1 },
   };
   const attachments = ending.attachments ?? [];
+  const files = ending.files === undefined || ending.files.length === 0 ? {} : { files: ending.files };
   const finalFields = {
     ...(attachments.length === 0 ? {} : { attachments }),
     ...(ending.error === undefined ? {} : { error: ending.error }),
@@ -82,7 +94,8 @@ export function composeReply(command: Command, ending: Ending, replays: number):
     const replyId = replyIdOf(command.commandId, replays, 1);
     const message = previewOf(ending.message);
     const payload = { ...common, reply_id: replyId, status: ending.status, message, final: true, ...finalFields };
-    const event = { ...eventOf(command, payload), spill: { text: ending.message, partBytes } } satisfies OutgoingEvent;
+    const spill = { text: ending.message, partBytes };
+    const event = { ...eventOf(command, payload), ...files, spill } satisfies OutgoingEvent;
     return [{ replyId, part: 1, body: JSON.stringify(event) }];
   }
 
@@ -99,7 +112,7 @@ export function composeReply(command: Command, ending: Ending, replays: number):
       final,
       ...(final ? finalFields : {}),
     });
-    return { replyId, part, body: JSON.stringify(event) };
+    return { replyId, part, body: JSON.stringify({ ...event, ...(final ? files : {}) } satisfies OutgoingEvent) };
   });
 }
 
@@ -108,21 +121,28 @@ const REFUSED = "reply_refused";
 /** The short failed reply that takes the place of one the service refuses; undefined when it was one already. */
 export function replacementFor(refused: UnsentReply, code: string): NewReply | undefined {
   const event = JSON.parse(refused.body) as OutgoingEvent;
-  const { request_id, conversation_key, trace, error } = event.payload;
+  const composer = event.type.startsWith("composer.");
+  const { request_id, conversation_key, group_id, trace, error } = composer ? (event.metadata ?? {}) : event.payload;
   if (typeof error === "object" && error !== null && "code" in error && error.code === REFUSED) return undefined;
   const message = `The agent answered, but the service refused the reply (${code}).`;
   const replyId = replyIdOf(refused.replyId, 0, refused.part);
-  const payload = {
+  const ending = {
     request_id,
     conversation_key,
     trace,
     reply_id: replyId,
     status: "failed",
-    message,
     final: true,
     error: { code: REFUSED, message },
   };
-  const { type, correlationId } = event;
-  const body = { type, payload, ...(correlationId === undefined ? {} : { correlationId }) } satisfies OutgoingEvent;
+  const correlation = event.correlationId === undefined ? {} : { correlationId: event.correlationId };
+  const body: OutgoingEvent = composer
+    ? {
+        type: "composer.text",
+        payload: { content: message, format: "markdown" },
+        metadata: { ...ending, group_id },
+        ...correlation,
+      }
+    : { type: event.type, payload: { ...ending, message }, ...correlation };
   return { replyId, part: refused.part, body: JSON.stringify(body) };
 }

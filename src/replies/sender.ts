@@ -20,6 +20,7 @@ import { type BackoffLimits, fullJitter, slowJitter } from "../service/backoff.t
 import type { ReplyChannel } from "./channel.ts";
 import { type OutgoingEvent, replacementFor } from "./compose.ts";
 import { type Clock, type Log, type Random, withLimit } from "./ports.ts";
+import { fileNeedsUpload, type ReplyFile, whyGivenUp, withFile, withFilesInPlace } from "./files.ts";
 import { judgeSend } from "./send-verdict.ts";
 import { asParts, needsUpload, type Spill, withObject } from "./spill.ts";
 
@@ -69,6 +70,7 @@ export function createSender(options: SenderOptions): (reply: UnsentReply, signa
     const last = await journal.acknowledge(reply.id);
     failpoint("reply.acknowledged");
     log.info(publishedLine(event));
+    if (event.files !== undefined) await channel.files?.discard(event.files);
     return last ? { kind: "done", end: "published" } : { kind: "next" };
   };
 
@@ -140,6 +142,35 @@ export function createSender(options: SenderOptions): (reply: UnsentReply, signa
     return uploaded;
   };
 
+  /** The event with its files uploaded, or the reason why one is not. @throws AgentruxError for what may yet succeed. */
+  const uploadFiles = async (reply: UnsentReply, event: OutgoingEvent, signal: AbortSignal): Promise<OutgoingEvent> => {
+    let uploaded = event;
+    for (const [index, file] of (event.files ?? []).entries()) {
+      if (!fileNeedsUpload(file, channel.generation, clock.now())) continue;
+      failpoint("reply.uploading");
+      const sent = await uploadFile(file, reply.attempts + 1, signal);
+      failpoint("reply.uploaded");
+      uploaded = withFile(uploaded, index, sent);
+      await journal.rewriteReply(reply.id, JSON.stringify(uploaded));
+      failpoint("reply.referenced");
+    }
+    return uploaded;
+  };
+
+  const uploadFile = async (file: ReplyFile, attempts: number, signal: AbortSignal): Promise<ReplyFile> => {
+    const { files, generation } = channel;
+    if (files === undefined) return { ...file, missing: "config" };
+    try {
+      const reference = await withLimit(clock, UPLOAD_LIMIT_MS, signal, (limited) => files.upload(file, limited));
+      return { ...file, object: { reference, generation, uploadedAt: clock.now() } };
+    } catch (error) {
+      const missing = signal.aborted ? undefined : whyGivenUp(error, attempts);
+      if (missing === undefined) throw error;
+      log.error(`[agentrux] The file ${JSON.stringify(file.name)} of a reply is not sent: ${errorText(error)}`);
+      return { ...file, missing };
+    }
+  };
+
   /** What follows from an upload that failed: nothing of this send has been published. */
   const notUploaded = async (reply: UnsentReply, event: Spilled, error: unknown, uncertain: boolean): Promise<Step> => {
     const refused = isAgentruxError(error) && error.kind === "refused" && !error.retryable;
@@ -172,6 +203,12 @@ export function createSender(options: SenderOptions): (reply: UnsentReply, signa
           return await notUploaded(reply, spilled, error, uncertain);
         }
       }
+      try {
+        event = await uploadFiles(reply, event, signal);
+      } catch (error) {
+        if (signal.aborted) throw error;
+        return await postpone(reply, error, uncertain, false);
+      }
       const outgoing = event;
       await withLimit(clock, SEND_LIMIT_MS, signal, (limited) => channel.publish(outgoing, reply.replyId, limited));
     } catch (error) {
@@ -187,7 +224,8 @@ export function createSender(options: SenderOptions): (reply: UnsentReply, signa
 }
 
 function publishedLine(event: OutgoingEvent): string {
-  const { request_id: request, message, attachments } = event.payload;
+  const { payload, metadata } = withFilesInPlace(event);
+  const { request_id: request = metadata?.["request_id"], message = payload["content"], attachments } = payload;
   const chars = typeof message === "string" ? message.length : 0;
   const files = Array.isArray(attachments) ? attachments.length : 0;
   return `[agentrux] Published ${event.type} req=${String(request)} text=${chars}c attachments=${files}`;

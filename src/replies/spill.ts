@@ -120,8 +120,13 @@ export function asParts(event: OutgoingEvent & { readonly spill: Spill }, replyI
       ...(final && others.length > 0 ? { attachments: others } : {}),
       ...(final && error !== undefined ? { error } : {}),
     };
-    const { type, correlationId } = event;
-    const body = { type, payload, ...(correlationId === undefined ? {} : { correlationId }) } satisfies OutgoingEvent;
+    const { type, correlationId, files } = event;
+    const body = {
+      type,
+      payload,
+      ...(correlationId === undefined ? {} : { correlationId }),
+      ...(final && files !== undefined ? { files } : {}),
+    } satisfies OutgoingEvent;
     return { replyId: id, part, body: JSON.stringify(body) };
   });
 }

@@ -3,5 +3,6 @@
 import { statusTool } from "./status.ts";
 import type { Tool } from "./tool.ts";
 import { topicsTool } from "./topics.ts";
+import { uploadTools } from "./upload.ts";
 
-export const TOOLS: readonly Tool[] = [statusTool, topicsTool];
+export const TOOLS: readonly Tool[] = [statusTool, topicsTool, ...uploadTools];

@@ -15,6 +15,8 @@ const CURES: Partial<Record<ErrorCode, string>> = {
   rate_limited: "Wait before the next call.",
   server_error: "The service has a problem of its own; try again later.",
   gateway_page: "Something in front of the service answered; try again later.",
+  path_refused: "Copy the file into your workspace and send it from there; do not try another way around this.",
+  file_unreadable: "Check the path.",
   not_allowed: "Do not try another way around this.",
   invalid: "Correct the arguments and call again.",
 };

@@ -4,14 +4,29 @@
  */
 
 import type { z } from "zod";
+import type { FileFacts } from "../attachments/direct.ts";
+import type { Attaching } from "../attachments/outbound.ts";
 import type { AccountConfig } from "../config/account.ts";
 import type { AccountPaths } from "../credentials/home.ts";
 import type { CredentialedClient } from "../service/client.ts";
+import type { UploadSource } from "../service/types.ts";
 
 /** The turn a tool is called in, when that turn came from a topic: its text was written by a stranger. */
 export interface TopicTurn {
   /** Where the turn's reply goes, `cmd:<commandId>~<attempt>`; absent where the host does not tell. */
   readonly address?: string;
+}
+
+/** The files a tool may send. */
+export interface ToolFiles {
+  /**
+   * Makes a file part of the reply to the topic turn at `address`.
+   *
+   * @throws AgentruxError `path_refused`, `file_unreadable`, `payload_too_large`, `invalid`, `stopped`
+   */
+  attach(address: string, file: Attaching): Promise<FileFacts>;
+  /** Opens a file for as long as `use` runs. @throws AgentruxError as `attach`; what `use` throws */
+  send<T>(file: Attaching, use: (source: UploadSource, facts: FileFacts) => Promise<T>): Promise<T & FileFacts>;
 }
 
 /** What a tool is given, besides its arguments. */
@@ -31,6 +46,7 @@ export interface ToolContext {
   health(): Readonly<Record<string, string | number | boolean>> | undefined;
   /** Puts the host's boundary around text nobody vouches for, with markers its writer cannot guess. */
   quote(text: string, sender: string): string;
+  readonly files: ToolFiles;
   /** Where the agent keeps its files, absolute; absent where the host does not tell. */
   readonly workspaceDir?: string;
 }

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { addressOf, commandIdIn } from "../../src/intake/address.ts";
+import type { ReplyFiles } from "../../src/replies/files.ts";
 import type { TurnResult } from "../../src/replies/turn.ts";
 import { Bench, replied } from "../promises/support/bench.ts";
 import type { FakeClock } from "../promises/support/fake-clock.ts";
@@ -327,19 +328,26 @@ describe("what the host says by itself", () => {
 });
 
 describe("attachments", () => {
+  const discard = () => Promise.resolve();
+
   it("go with the reply", async () => {
-    const attachment = { name: "a.png", object_id: "obj_1", content_type: "image/png" };
-    bench = await new Bench({ attach: async (_command, media) => media.map(() => attachment) }).start();
+    const listed = [{ name: "a.png", object_id: "obj_1", content_type: "image/png" }];
+    const asked: (readonly string[])[] = [];
+    const collect: ReplyFiles["collect"] = (_command, media) => {
+      asked.push(media);
+      return Promise.resolve({ listed, files: [] });
+    };
+    bench = await new Bench({ files: { collect, discard } }).start();
     await bench.send("c1", "a");
     await bench.turn("a").end({ kind: "replied", text: "see", media: ["/tmp/a.png", "/tmp/b.png"] });
-    expect(bench.replies[0]?.payload["attachments"]).toEqual([attachment, attachment]);
+    expect(bench.replies[0]?.payload["attachments"]).toEqual(listed);
+    expect(asked).toEqual([["/tmp/a.png", "/tmp/b.png"]]);
   });
 
-  it("that cannot be made, or never are, do not keep the reply back", async () => {
+  it("that cannot be made, or never are, do not keep the reply back, and it says so", async () => {
     let hang = false;
-    bench = await new Bench({
-      attach: () => (hang ? new Promise(() => {}) : Promise.reject(new Error("no such file"))),
-    }).start();
+    const collect = () => (hang ? new Promise<never>(() => {}) : Promise.reject(new Error("no such file")));
+    bench = await new Bench({ files: { collect, discard } }).start();
     await bench.send("c1", "a", "b");
     await bench.turn("a").end({ kind: "replied", text: "a", media: ["/x"] });
     hang = true;
@@ -347,6 +355,9 @@ describe("attachments", () => {
     await bench.clock.until(() => bench.replies.length === 2, 600_000);
     expect(bench.answers).toEqual(["completed: a", "completed: b"]);
     expect(bench.log.lines.filter((line) => line.includes("attachments of"))).toHaveLength(2);
+    for (const { payload } of bench.replies) {
+      expect(payload["attachments"]).toMatchObject([{ error: { message: "This file could not be sent." } }]);
+    }
   });
 });
 

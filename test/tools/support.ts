@@ -13,7 +13,7 @@ import { formatCredentials, type StoredCredentials } from "../../src/credentials
 import { type CredentialedClient, createServiceClient } from "../../src/service/client.ts";
 import type { Generation } from "../../src/service/types.ts";
 import { runTool, type ToolOutcome } from "../../src/tools/run.ts";
-import type { Tool, ToolContext, TopicTurn } from "../../src/tools/tool.ts";
+import type { Tool, ToolContext, ToolFiles, TopicTurn } from "../../src/tools/tool.ts";
 
 /** A marker no test text holds, so that what is quoted can be told from what is not. */
 export const QUOTED = /<<q:([^>]*)>>([\s\S]*?)<<\/q>>/g;
@@ -21,6 +21,7 @@ export const QUOTED = /<<q:([^>]*)>>([\s\S]*?)<<\/q>>/g;
 export interface CallOptions {
   readonly turn?: TopicTurn;
   readonly owner?: boolean;
+  readonly files?: ToolFiles;
   readonly signal?: AbortSignal;
   readonly progress?: (line: string) => void;
 }
@@ -123,6 +124,10 @@ export class Workshop {
       service: () => Promise.resolve(this.client),
       health: () => undefined,
       quote: (text, sender) => `<<q:${sender}>>${text}<</q>>`,
+      files: options.files ?? {
+        attach: () => Promise.reject(new Error("no files here")),
+        send: () => Promise.reject(new Error("no files here")),
+      },
     };
     const caller = { senderIsOwner: options.owner === true };
     return runTool(tool, args, context, caller, options.signal ?? new AbortController().signal, options.progress);
