@@ -27,6 +27,8 @@ export interface OpenClawHome {
   readonly gatewayToken: string;
   readonly gatewayLog: string;
   readonly env: NodeJS.ProcessEnv;
+  /** The program: `openclaw.mjs` of the release that is run. */
+  readonly program: string;
 }
 
 /** @param options.secrets Variables handed to the gateway as they are, such as a model's API key; all others like them are held back. */
@@ -35,6 +37,8 @@ export function openClawHome(options: {
   readonly port: number;
   readonly gatewayToken: string;
   readonly secrets?: Readonly<Record<string, string>>;
+  /** `openclaw.mjs` of another release than the repository's own. */
+  readonly program?: string;
 }): OpenClawHome {
   const { stateDir, port, gatewayToken } = options;
   const homeDir = path.join(stateDir, "home");
@@ -45,6 +49,7 @@ export function openClawHome(options: {
     agentruxDir: path.join(homeDir, ".agentrux"),
     port,
     gatewayToken,
+    program: options.program ?? OPENCLAW,
     gatewayLog: path.join(stateDir, "gateway.log"),
     env: {
       ...harmless(process.env),
@@ -96,7 +101,7 @@ export function tryOpenClaw(
   args: readonly string[],
   timeoutMs = CLI_TIMEOUT_MS,
 ): Promise<CommandResult> {
-  return runNode([OPENCLAW, ...args], { env: home.env, cwd: home.stateDir, timeoutMs });
+  return runNode([home.program, ...args], { env: home.env, cwd: home.stateDir, timeoutMs });
 }
 
 /**
@@ -156,7 +161,7 @@ export class Gateway {
     const logStart = fs.statSync(home.gatewayLog, { throwIfNoEntry: false })?.size ?? 0;
     const { group } = startLongLived({
       name: "the gateway",
-      args: [OPENCLAW, "gateway", "run"],
+      args: [home.program, "gateway", "run"],
       env: home.env,
       logFile: home.gatewayLog,
     });
