@@ -187,11 +187,11 @@ describe("lanes and ends of a turn", () => {
     await place.drop(await place.code("a"));
     const config = resolveAccountConfig({ channels: { agentrux: { ...place.keys, maxConcurrency: 1 } } }, "default");
     let now = config;
-    const hold: Turn = (request, signal) =>
-      new Promise((resolve, reject) => {
-        if (request.command.message === "quick") resolve(echo(request, signal));
-        signal.addEventListener("abort", () => reject(new Error("aborted")));
-      });
+    const held = Promise.withResolvers<void>();
+    const hold: Turn = async (request, signal) => {
+      if (request.command.message === "held") await held.promise;
+      return await echo(request, signal);
+    };
     const running = place.start(hold, { maxConcurrency: 1, subagentTimeoutMs: 60_000 }, { current: () => now });
     await running.ready();
     await place.publish({ request_id: "a", message: "held", conversation_key: "a" });
@@ -199,9 +199,11 @@ describe("lanes and ends of a turn", () => {
     await place.publish({ request_id: "b", message: "quick", conversation_key: "b" });
     await until("the second command is taken over", () => running.account?.health()["backlog"] === 2);
     expect(running.turns).toHaveLength(1);
-    now = { ...config, maxConcurrency: 2, subagentTimeoutMs: 1_000 };
+    now = { ...config, maxConcurrency: 2 };
     expect(await place.reply("b")).toMatchObject({ status: "completed" });
     expect(running.turns).toHaveLength(2);
+    held.resolve();
+    await place.reply("a");
   });
 
   it("answers a turn that hangs with status timeout, and goes on with the conversation", async () => {
