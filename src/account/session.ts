@@ -178,7 +178,12 @@ function deliveryOver(
       return current().replyMaxAgeMs;
     },
     generation: credentials.generation,
-    parse: { senders: config.senders, ...(config.excludeOwnEvents && own !== undefined ? { ownScriptId: own } : {}) },
+    parse: {
+      get senders() {
+        return current().senders;
+      },
+      ...(config.excludeOwnEvents && own !== undefined ? { ownScriptId: own } : {}),
+    },
     clock: timeOf(options).clock,
   });
 }

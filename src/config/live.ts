@@ -14,9 +14,23 @@ export const LIVE_KEYS = [
   "subagentTimeoutMs",
   "maxAttempts",
   "replyMaxAgeMs",
+  "dmPolicy",
+  "allowFrom",
   "execPolicy",
   "botLoopProtection",
 ] as const satisfies readonly AccountKey[];
+
+/** What those keys make of an account's settings. */
+const LIVE_SETTINGS = [
+  "name",
+  "maxConcurrency",
+  "subagentTimeoutMs",
+  "maxAttempts",
+  "replyMaxAgeMs",
+  "senders",
+  "execPolicy",
+  "botLoopProtection",
+] as const satisfies readonly (keyof AccountConfig)[];
 
 /** Where those keys stand, in the form in which the host takes the prefixes that need no restart. */
 export const LIVE_PREFIXES: readonly string[] = [
@@ -32,6 +46,6 @@ export const LIVE_PREFIXES: readonly string[] = [
 export function withLiveKeys(started: AccountConfig, last: AccountConfig, now: AccountConfig): AccountConfig {
   if (now.problems.length > 0) return last;
   const { name: _, ...rest } = started;
-  const live = Object.fromEntries(LIVE_KEYS.flatMap((key) => (now[key] === undefined ? [] : [[key, now[key]]])));
+  const live = Object.fromEntries(LIVE_SETTINGS.flatMap((key) => (now[key] === undefined ? [] : [[key, now[key]]])));
   return { ...rest, ...live };
 }

@@ -5,6 +5,7 @@
  * file or from the environment and is dropped as `BOOTSTRAP.md`, which the gateway picks up.
  */
 
+import type { ChannelPlugin } from "openclaw/plugin-sdk/channel-core";
 import { type ChannelSetupWizard, defineChannelSetupContract } from "openclaw/plugin-sdk/channel-setup";
 import type { OpenClawConfig } from "openclaw/plugin-sdk/core";
 import { dropActivationCode, readActivationCode } from "../activation/drop.ts";
@@ -35,7 +36,7 @@ function keysOf(input: Readonly<Partial<Record<SetupKey | "name", unknown>>>) {
 }
 
 /** Package metadata says the same (`openclaw.channel.setup`, tested), so that help need not load the plugin. */
-export const setupContract = defineChannelSetupContract({
+export const setupContract: NonNullable<ChannelPlugin["setupContract"]> = defineChannelSetupContract({
   fields: {
     commandTopicId: {
       kind: "string",

@@ -30,9 +30,15 @@ describe("live keys", () => {
 
   it("are taken over, and nothing else is", () => {
     const started = account({ maxConcurrency: 1, name: "old" });
-    const now = account({ maxConcurrency: 9, execPolicy: { enabled: true }, agentId: "main", pollIntervalMs: 5_000 });
+    const now = account({
+      maxConcurrency: 9,
+      allowFrom: ["x"],
+      execPolicy: { enabled: true },
+      agentId: "main",
+      pollIntervalMs: 5_000,
+    });
     expect(withLiveKeys(started, started, { ...now, commandTopicId: "x", agentId: "other" })).toEqual({
-      ...account({ maxConcurrency: 9, execPolicy: { enabled: true } }),
+      ...account({ maxConcurrency: 9, allowFrom: ["x"], execPolicy: { enabled: true } }),
     });
   });
 
