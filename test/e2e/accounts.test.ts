@@ -146,11 +146,10 @@ it("goes on where the vendor's plugin stopped: nothing runs twice, nothing is le
 it("takes a second account from `channels add`, with its own topic, folder and agent, without a restart", async () => {
   const code = path.join(dir, "code.txt");
   fs.writeFileSync(code, `${await hub.issueCode(second.agentScriptId)}\n`, { mode: 0o600 });
-  const told = await openClaw(home, [
-    ...["channels", "add", "--channel", CHANNEL_ID, "--account", "night", "--name", "Night shift"],
-    ...["--command-topic-id", second.commandTopicId, "--result-topic-id", second.resultTopicId],
-    ...["--agent-id", "helper", "--base-url", hub.url, "--activation-code-file", code],
-  ]);
+  const keys = ["--command-topic-id", second.commandTopicId, "--result-topic-id", second.resultTopicId];
+  const how = ["--agent-id", "helper", "--base-url", hub.url, "--activation-code-file", code];
+  const account = ["--channel", CHANNEL_ID, "--account", "night", "--name", "Night shift"];
+  const told = await openClaw(home, ["channels", "add", ...account, ...keys, ...how]);
   expect(told).toContain("BOOTSTRAP.md");
   expect(configFile().channels?.[CHANNEL_ID]).toEqual({
     accounts: {
