@@ -47,6 +47,10 @@ describe("decideExec", () => {
     expect(decideExec(on("(df", "df"), "df").allowed).toBe(true);
   });
 
+  it("says what is wrong with an assignment", () => {
+    expect(decideExec(on(".*"), "A=1 df")).toMatchObject({ reason: "environment assignments are not allowed" });
+  });
+
   it("meets the whole command, each alternative of a pattern included", () => {
     expect(decideExec(on("df|ls"), "df x").allowed).toBe(false);
     expect(decideExec(on("df|ls"), "x ls").allowed).toBe(false);

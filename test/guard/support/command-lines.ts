@@ -319,6 +319,8 @@ const syntax = {
     "df\n\nid",
   ],
   invisible: [
+    "echo 'a\u202eb'",
+    "echo 'a\u200bb'",
     "df\u00a0-h",
     "df\u2003-h",
     "df\u3000-h",
@@ -349,6 +351,8 @@ const syntax = {
     "df\u034f\u200c",
   ],
   lookAlikes: [
+    "echo '\uff1b id'",
+    'echo "\u037e"',
     "df\uff1b id",
     "df\uff5cid",
     "df\uff06id",
