@@ -196,6 +196,7 @@ function intakeOver(
   board: StateBoard,
 ): Intake {
   const { config, log } = options;
+  let told = false;
   log.info(`[agentrux] Gateway starting: topic=${config.commandTopicId} agent=${config.agentId}`);
   return startIntake({
     topicId: config.commandTopicId,
@@ -210,7 +211,8 @@ function intakeOver(
     onTrouble: (trouble) => board.trouble(trouble, (line) => log.warn(line)),
     onHealthy: () => {
       board.set({ kind: "ready" });
-      log.info(`[agentrux] Watching commandTopic ${config.commandTopicId}`);
+      if (!told) log.info(`[agentrux] Watching commandTopic ${config.commandTopicId}`);
+      told = true;
     },
     log,
     ...timeOf(options),
@@ -224,8 +226,9 @@ function reportActivity(options: SessionOptions, intake: Intake, delivery: Deliv
   const timer = setInterval(() => {
     // A limit may have been raised: what waited for it starts now, not with the next event.
     delivery.pump();
-    const { last, journalFault } = delivery.snapshot();
+    const { last, journalFault, publishFault } = delivery.snapshot();
     board.fault(journalFault);
+    board.publishing(publishFault);
     const lastInboundAt = intake.health().lastAdmitAt;
     const activity = {
       ...(lastInboundAt === undefined ? {} : { lastInboundAt }),

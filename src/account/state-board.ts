@@ -1,4 +1,7 @@
-/** Owns which of an account's troubles its state shows: a fault of the disk before one of the service, each once. */
+/**
+ * Owns which of an account's troubles its state shows: a fault of the disk before one of the service, one of
+ * the reading before one of the publishing, each once.
+ */
 
 import { errorText } from "../errors.ts";
 import type { IntakeTrouble } from "../intake/trouble.ts";
@@ -8,6 +11,7 @@ export class StateBoard {
   readonly #show: (state: AccountState) => void;
   #state: AccountState = { kind: "starting" };
   #fault: string | undefined;
+  #publishing: string | undefined;
   #shown = "";
 
   constructor(show: (state: AccountState) => void) {
@@ -22,6 +26,12 @@ export class StateBoard {
   /** The journal's complaint, or undefined when it has none. */
   fault(text: string | undefined): void {
     this.#fault = text;
+    this.#update();
+  }
+
+  /** Why replies have not been published for a while, or undefined when they are. */
+  publishing(text: string | undefined): void {
+    this.#publishing = text;
     this.#update();
   }
 
@@ -42,13 +52,18 @@ export class StateBoard {
   }
 
   #update(): void {
-    const state: AccountState =
-      this.#fault !== undefined && this.#state.kind !== "blocked"
-        ? { kind: "recovering", reason: this.#fault }
-        : this.#state;
+    const state = this.#troubled();
     const key = JSON.stringify(state);
     if (key === this.#shown) return;
     this.#shown = key;
     this.#show(state);
+  }
+
+  #troubled(): AccountState {
+    if (this.#fault !== undefined && this.#state.kind !== "blocked") return { kind: "recovering", reason: this.#fault };
+    if (this.#publishing !== undefined && this.#state.kind === "ready") {
+      return { kind: "recovering", reason: this.#publishing };
+    }
+    return this.#state;
   }
 }

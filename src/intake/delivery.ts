@@ -19,6 +19,7 @@ import { steadyJournal } from "../replies/steady-journal.ts";
 import type { TurnRunner } from "../replies/turn.ts";
 import type { BackoffLimits } from "../service/backoff.ts";
 import type { Cursor, Generation } from "../service/types.ts";
+import { createTroubleLog } from "../trouble-log.ts";
 import { isRefusedSender, preparePage } from "./admission.ts";
 import type { ParseOptions } from "./command.ts";
 import { createDispatcher, type HostReplyFate } from "./dispatcher.ts";
@@ -62,6 +63,8 @@ export interface DeliveryHealth {
   readonly oldestAgeMs: number;
   /** Set while the journal cannot be written. */
   readonly journalFault?: string;
+  /** Set while replies have failed to be published for some time. */
+  readonly publishFault?: string;
   /** Whether the host has lately refused turns. */
   readonly hostRefuses: boolean;
   readonly last: DeliveryTimes;
@@ -114,12 +117,14 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   /** When each open command was taken over, the oldest first. */
   const openSince = new Map<number, number>();
   let journalFault: string | undefined;
+  const troubles = createTroubleLog({ log, clock });
 
   const onTrouble = (fault: AgentruxError | undefined): void => {
-    if (fault !== undefined && journalFault === undefined) {
-      log.error(`[agentrux] The journal cannot be written, no new events are taken: ${errorText(fault)}`);
+    if (fault === undefined) troubles.over("journal", "[agentrux] The journal can be written again.");
+    else {
+      const line = `[agentrux] The journal cannot be written, no new events are taken: ${errorText(fault)}`;
+      troubles.again("journal", line);
     }
-    if (fault === undefined && journalFault !== undefined) log.info("[agentrux] The journal can be written again.");
     journalFault = fault && errorText(fault);
   };
   const journal = steadyJournal(plainJournal, { clock, random, signal: stopping.signal, onTrouble });
@@ -283,6 +288,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         deadLetters: stats.deadLetters,
         oldestAgeMs: oldest === undefined ? 0 : Math.max(clock.now() - oldest, 0),
         ...(journalFault === undefined ? {} : { journalFault }),
+        ...(outbox.fault === undefined ? {} : { publishFault: outbox.fault }),
         hostRefuses: dispatcher.refusals > 0,
         last: { ...stats.last },
         counts: copyCounts(stats.counts),

@@ -13,6 +13,7 @@ import { errorText, isAgentruxError } from "../errors.ts";
 import { retryDelayMs, slowJitter } from "../service/backoff.ts";
 import type { Clock, Random, Sleep } from "../service/clock.ts";
 import type { Cursor, ServiceClient } from "../service/types.ts";
+import { createTroubleLog, type TroubleLog } from "../trouble-log.ts";
 import { drain, type DrainObserver } from "./drain.ts";
 import { isBeyond, isPosition } from "./positions.ts";
 import { type Log, settleStartPosition, SLOW_RETRY_MS, type StartPosition } from "./start-position.ts";
@@ -90,6 +91,7 @@ class TopicIntake implements Intake, DrainObserver {
   readonly #reading = new AbortController();
   readonly #admitting = new AbortController();
   readonly #done: Promise<void>;
+  readonly #troubles: TroubleLog;
   #hinted: Cursor | undefined;
   #connected = false;
   #lagging = true;
@@ -104,6 +106,7 @@ class TopicIntake implements Intake, DrainObserver {
   constructor(options: IntakeOptions) {
     this.#options = options;
     this.#wake = new Wake(options.sleep);
+    this.#troubles = createTroubleLog(options);
     this.#done = this.#run();
   }
 
@@ -166,7 +169,9 @@ class TopicIntake implements Intake, DrainObserver {
   async #run(): Promise<void> {
     const signal = this.#reading.signal;
     try {
-      const position = await settleStartPosition({ ...this.#options, watchdogMs: this.#watchdogMs(), signal });
+      const troubles = this.#troubles;
+      const watchdogMs = this.#watchdogMs();
+      const position = await settleStartPosition({ ...this.#options, troubles, watchdogMs, signal });
       this.#options.onStarted?.(position);
       await Promise.all([this.#drainUntilStopped(), this.#followHints()]);
     } catch (error) {
@@ -211,6 +216,7 @@ class TopicIntake implements Intake, DrainObserver {
   }
 
   #succeeded(): void {
+    this.#troubles.over("drain", "[agentrux] Reading goes on");
     this.#failures = 0;
     this.#lastError = undefined;
     this.#lagging = false;
@@ -220,7 +226,7 @@ class TopicIntake implements Intake, DrainObserver {
   }
 
   #failed(error: unknown, cause: Cause): { readonly ms: number; readonly depth: Depth } {
-    const { log, random, onTrouble } = this.#options;
+    const { random, onTrouble } = this.#options;
     this.#healthy = false;
     this.#lagging = true;
     this.#failures += 1;
@@ -229,17 +235,17 @@ class TopicIntake implements Intake, DrainObserver {
     const ms = passing
       ? retryDelayMs(error, this.#failures - 1, RETRY_BACKOFF, random)
       : slowJitter(SLOW_RETRY_MS, random);
-    if (isWorthALine(this.#failures)) {
-      const again = this.#failures === 1 ? "" : ` (${this.#failures} times in a row)`;
-      if (cause === "poll") log.warn(`[agentrux] Poller error: ${this.#lastError}${again}`);
-      else log.error(`[agentrux] drainEvents error: ${this.#lastError}${again}`);
-    }
+    this.#troubles.again(
+      "drain",
+      `[agentrux] ${cause === "poll" ? "Poller" : "drainEvents"} error: ${this.#lastError}`,
+    );
     onTrouble({ kind: passing ? "passing" : "fatal", error, failures: this.#failures, retryInMs: ms });
     return { ms, depth: isAgentruxError(error) && error.retryAfterMs !== undefined ? "asked" : "backoff" };
   }
 
   async #followHints(): Promise<void> {
     const { client, topicId, waterline, excludeSelf, log } = this.#options;
+    let firstOpening = true;
     await client.stream({
       topicId,
       excludeSelf,
@@ -250,16 +256,20 @@ class TopicIntake implements Intake, DrainObserver {
       },
       onOpen: () => {
         this.#connected = true;
-        log.info("[agentrux] SSE connected");
+        if (firstOpening) log.info("[agentrux] SSE connected");
+        else this.#troubles.over("stream", "[agentrux] SSE connected");
+        firstOpening = false;
         this.#wake.ring("open");
       },
       onHint: (position) => {
+        this.#troubles.over("stream", "[agentrux] SSE connected");
         this.#hinted = position !== undefined && isPosition(waterline.generation, position) ? position : undefined;
         this.#wake.ring("hint");
       },
       onDown: (reason) => {
         this.#connected = false;
-        log.warn(`[agentrux] SSE disconnected: ${errorText(reason)}. Reconnecting...`);
+        firstOpening = false;
+        this.#troubles.again("stream", `[agentrux] SSE disconnected: ${errorText(reason)}. Reconnecting...`);
       },
     });
     this.#connected = false;
@@ -274,9 +284,4 @@ class TopicIntake implements Intake, DrainObserver {
   #watchdogMs(): number {
     return this.#options.watchdogMs ?? WATCHDOG_MS;
   }
-}
-
-/** The first of a row of failures is logged, then ever fewer: a night's outage is a dozen lines. */
-function isWorthALine(failures: number): boolean {
-  return Number.isInteger(Math.log2(failures));
 }

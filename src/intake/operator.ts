@@ -8,6 +8,7 @@
 import { errorText } from "../errors.ts";
 import type { DeadLetter, DeadLetterWithBody, Journal, OpenCommand } from "../journal/types.ts";
 import type { Clock, Log } from "../replies/ports.ts";
+import { createTroubleLog } from "../trouble-log.ts";
 
 export interface Operator {
   inbox(after: number, limit: number): Promise<readonly OpenCommand[]>;
@@ -32,7 +33,7 @@ export function createOperator(options: OperatorOptions): Operator & { start(): 
   const { journal, clock, log } = options;
   let stopped = false;
   let cancel = (): void => {};
-  let lastFault: string | undefined;
+  const troubles = createTroubleLog({ log, clock });
 
   const replay = async (id: number): Promise<boolean> => {
     const command = await journal.replay(id, clock.now());
@@ -61,11 +62,10 @@ export function createOperator(options: OperatorOptions): Operator & { start(): 
   const carryOutSafely = async (): Promise<void> => {
     try {
       await carryOut();
-      lastFault = undefined;
+      troubles.over("requests", "[agentrux] Requests of the command line are carried out again");
     } catch (error) {
-      const fault = errorText(error);
-      if (fault !== lastFault) log.warn(`[agentrux] Requests of the command line could not be carried out: ${fault}`);
-      lastFault = fault;
+      const line = `[agentrux] Requests of the command line could not be carried out: ${errorText(error)}`;
+      troubles.again("requests", line);
     }
   };
 

@@ -14,6 +14,7 @@ import { failpoint } from "../failpoint.ts";
 import { retryDelayMs, slowJitter } from "../service/backoff.ts";
 import type { Random, Sleep } from "../service/clock.ts";
 import type { Cursor, EventPage, ServiceClient, TopicEvent } from "../service/types.ts";
+import type { TroubleLog } from "../trouble-log.ts";
 import { type IntakeTrouble, isPassing } from "./trouble.ts";
 import { withWatchdog } from "./watchdog.ts";
 import type { Waterline } from "./waterline.ts";
@@ -41,6 +42,7 @@ export interface StartOptions {
   readonly recall?: (topicId: string) => Promise<Cursor | undefined>;
   readonly watchdogMs: number;
   readonly log: Log;
+  readonly troubles: TroubleLog;
   readonly sleep: Sleep;
   readonly random: Random;
   readonly onTrouble: (trouble: IntakeTrouble) => void;
@@ -71,7 +73,7 @@ const COUNT_PAGES_MAX = 5;
  * @throws only the reason of `signal`.
  */
 export async function settleStartPosition(options: StartOptions): Promise<StartPosition> {
-  const { signal, sleep, log } = options;
+  const { signal, sleep, troubles } = options;
   let found: StartPosition | undefined;
   for (let failures = 0; ; failures++) {
     signal.throwIfAborted();
@@ -79,6 +81,7 @@ export async function settleStartPosition(options: StartOptions): Promise<StartP
       found ??= await find(options);
       failpoint("intake.position-found");
       await options.waterline.flush();
+      troubles.over("start", "[agentrux] The read position is known now");
       return found;
     } catch (error) {
       signal.throwIfAborted();
@@ -86,7 +89,7 @@ export async function settleStartPosition(options: StartOptions): Promise<StartP
         ? retryDelayMs(error, failures, START_BACKOFF, options.random)
         : slowJitter(SLOW_RETRY_MS, options.random);
       const waiting = `Nothing is read before it is known; trying again in ${Math.ceil(retryInMs / 1_000)} s.`;
-      log.warn(`[agentrux] Failed to fetch initial waterline: ${errorText(error)}. ${waiting}`);
+      troubles.again("start", `[agentrux] Failed to fetch initial waterline: ${errorText(error)}. ${waiting}`);
       const kind = isPassing(error) ? "passing" : "fatal";
       options.onTrouble({ kind, error, failures: failures + 1, retryInMs });
       await sleep(retryInMs, signal);

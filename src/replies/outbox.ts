@@ -11,7 +11,9 @@ import type { Journal } from "../journal/types.ts";
 import { slowJitter } from "../service/backoff.ts";
 import type { ReplyChannel } from "./channel.ts";
 import { Fifo } from "./fifo.ts";
+import { createTroubleLog } from "../trouble-log.ts";
 import type { Clock, Log, Random } from "./ports.ts";
+import { createPublishing } from "./publishing.ts";
 import { createSender, SLOW_MS, type Step } from "./sender.ts";
 
 export interface OutboxOptions {
@@ -31,6 +33,8 @@ export interface OutboxOptions {
 export interface Outbox {
   /** Commands whose reply is not published yet. */
   readonly size: number;
+  /** Why nothing has been published for a while; undefined when that is not so. */
+  readonly fault: string | undefined;
   /** Takes up what the journal holds, and begins to send. */
   start(): Promise<void>;
   /** A reply for this command has been journaled. */
@@ -56,7 +60,9 @@ const LOAD_ROWS = 500;
 export function createOutbox(options: OutboxOptions): Outbox {
   const { journal, clock, random, log } = options;
   const parallel = options.parallel ?? PARALLEL;
-  const send = createSender({ ...options, maxAgeMs: options.maxAgeMs ?? (() => DAY_MS) });
+  const troubles = createTroubleLog({ log, clock });
+  const publishing = createPublishing(clock, troubles);
+  const send = createSender({ ...options, publishing, maxAgeMs: options.maxAgeMs ?? (() => DAY_MS) });
 
   const known = new Set<number>();
   const lines = new Map<string, Line>();
@@ -146,7 +152,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
       }
     } catch (error) {
       if (stopped) return;
-      log.error(`[agentrux] A reply could not be handled, trying again later: ${errorText(error)}`);
+      const reason = errorText(error);
+      publishing.failed(`[agentrux] A reply could not be handled, trying again later: ${reason}`, reason);
       makeDue(line, slowJitter(SLOW_MS, random));
     }
   };
@@ -163,6 +170,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
 
   const leave = (line: Line, command: number): void => {
     known.delete(command);
+    if (known.size === 0) publishing.succeeded();
     line.commands.shift();
     if (line.commands.size === 0) lines.delete(line.lane);
     else makeDue(line, 0);
@@ -183,7 +191,11 @@ export function createOutbox(options: OutboxOptions): Outbox {
   const rescan = (): void => {
     later(RESCAN_MS, () => {
       void load()
-        .catch((error: unknown) => log.warn(`[agentrux] Unsent replies could not be listed: ${errorText(error)}`))
+        .then(
+          () => troubles.over("rescan", "[agentrux] Unsent replies can be listed again"),
+          (error: unknown) =>
+            troubles.again("rescan", `[agentrux] Unsent replies could not be listed: ${errorText(error)}`),
+        )
         .finally(rescan);
     });
   };
@@ -191,6 +203,9 @@ export function createOutbox(options: OutboxOptions): Outbox {
   return {
     get size() {
       return known.size;
+    },
+    get fault() {
+      return publishing.fault;
     },
     async start() {
       await load();

@@ -21,6 +21,7 @@ import type { ReplyChannel } from "./channel.ts";
 import { type OutgoingEvent, replacementFor } from "./compose.ts";
 import { type Clock, type Log, type Random, withLimit } from "./ports.ts";
 import { fileNeedsUpload, type ReplyFile, whyGivenUp, withFile, withFilesInPlace } from "./files.ts";
+import type { Publishing } from "./publishing.ts";
 import { judgeSend } from "./send-verdict.ts";
 import { asParts, needsUpload, type Spill, withObject } from "./spill.ts";
 
@@ -31,6 +32,7 @@ export interface SenderOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly publishing: Publishing;
   readonly maxAgeMs: () => number;
 }
 
@@ -69,6 +71,7 @@ export function createSender(options: SenderOptions): (reply: UnsentReply, signa
   const acknowledge = async (reply: UnsentReply, event: OutgoingEvent): Promise<Step> => {
     const last = await journal.acknowledge(reply.id);
     failpoint("reply.acknowledged");
+    options.publishing.succeeded();
     log.info(publishedLine(event));
     if (event.files !== undefined) await channel.files?.discard(event.files);
     return last ? { kind: "done", end: "published" } : { kind: "next" };
@@ -108,7 +111,11 @@ export function createSender(options: SenderOptions): (reply: UnsentReply, signa
     const jitter = verdict.slow ? slowJitter(SLOW_MS, random) : fullJitter(reply.attempts, BACKOFF, random);
     const mayHaveArrived = (sent && verdict.uncertain) || uncertain;
     const delayMs = Math.max(verdict.retryAfterMs, jitter, mayHaveArrived ? arrivalMs : 0);
-    log.warn(`[agentrux] Reply ${reply.replyId} not published (attempt ${attempts}): ${errorText(error)}`);
+    const reason = errorText(error);
+    options.publishing.failed(
+      `[agentrux] Reply ${reply.replyId} not published (attempt ${attempts}): ${reason}`,
+      reason,
+    );
     await journal.deferReply(reply.id, now + delayMs, mayHaveArrived);
     failpoint("reply.deferred");
     return { kind: "wait", delayMs, attempts, quietMs: verdict.everyone ? verdict.retryAfterMs : 0 };

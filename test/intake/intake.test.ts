@@ -400,10 +400,12 @@ describe("troubles", () => {
     }
     await idle(intake, time);
     expect(log.lines.filter((line) => line.includes("error: down"))).toEqual([
-      "error [agentrux] drainEvents error: down",
-      "warn [agentrux] Poller error: down (2 times in a row)",
-      "warn [agentrux] Poller error: down (4 times in a row)",
-      "warn [agentrux] Poller error: down (8 times in a row)",
+      "warn [agentrux] drainEvents error: down",
+      "error [agentrux] Poller error: down (2 times since 1970-01-01T00:16:40.000Z)",
+      "error [agentrux] Poller error: down (3 times since 1970-01-01T00:16:40.000Z)",
+      "error [agentrux] Poller error: down (4 times since 1970-01-01T00:16:40.000Z)",
+      "error [agentrux] Poller error: down (6 times since 1970-01-01T00:16:40.000Z)",
+      "error [agentrux] Poller error: down (9 times since 1970-01-01T00:16:40.000Z)",
     ]);
   });
 

@@ -4,6 +4,7 @@ import { settleStartPosition, type StartOptions } from "../../src/intake/start-p
 import type { IntakeTrouble } from "../../src/intake/trouble.ts";
 import { AgentruxError } from "../../src/errors.ts";
 import type { Generation, PullRequest } from "../../src/service/types.ts";
+import { createTroubleLog } from "../../src/trouble-log.ts";
 import { temporaryAccount } from "../credentials/support.ts";
 import { eventOf, FakeTopic, openWaterline, RememberingLog, TOPIC } from "./support.ts";
 
@@ -25,6 +26,7 @@ async function setUp(topic: FakeTopic, saved?: string, overrides: Partial<StartO
     startFrom: "latest",
     watchdogMs: 90_000,
     log,
+    troubles: createTroubleLog({ log, clock: { now: () => 0, monotonic: () => 0 } }),
     sleep: async (ms, signal) => {
       signal.throwIfAborted();
       if (ms === 90_000) return await new Promise((_resolve, reject) => signal.addEventListener("abort", reject));

@@ -545,3 +545,43 @@ describe("a reply of any length", () => {
     expect(new Set(sent.map(({ replyId }) => replyId)).size).toBe(1);
   });
 });
+
+describe("publishing as a whole", () => {
+  it("is at fault once it has failed for a while, and mended with the next success", async () => {
+    faults = Array.from({ length: 8 }, () => UNAVAILABLE);
+    outbox.add(answered(), "lane");
+    await clock.until(() => sent.length === 1);
+    expect(outbox.fault).toBeUndefined();
+    await clock.until(() => outbox.fault !== undefined);
+    expect(outbox.fault).toBe("replies cannot be published: server_error");
+    await clock.until(() => done.length === 1);
+    expect(outbox.fault).toBeUndefined();
+    expect(log.lines.filter((line) => line.includes("published again"))).toHaveLength(1);
+    expect(log.lines.filter((line) => line.includes("not published")).length).toBeLessThan(8);
+  });
+
+  it("is not at fault for one reply that keeps failing while others go out", async () => {
+    let bad = "";
+    const publish: ReplyChannel["publish"] = (event, replyId) =>
+      replyId === bad
+        ? Promise.reject(UNAVAILABLE)
+        : channel(true).publish(event, replyId, new AbortController().signal);
+    outbox = make({ channel: { ...channel(true), publish } });
+    const id = answered();
+    bad = disk.nextReply(id)?.replyId ?? "";
+    outbox.add(id, "bad");
+    for (let n = 0; n < 20; n += 1) {
+      outbox.add(answered(), `good ${n}`);
+      await clock.advance(10_000);
+      expect(outbox.fault).toBeUndefined();
+    }
+  });
+
+  it("is not at fault when there is nothing left to publish", async () => {
+    outbox = make({ channel: { ...channel(true), publish: () => Promise.reject(UNAVAILABLE) }, maxAgeMs: DAY_MS });
+    outbox.add(answered(), "lane");
+    await clock.until(() => done.length === 1, 3 * DAY_MS);
+    expect(done[0]?.[1]).toBe("expired");
+    expect(outbox.fault).toBeUndefined();
+  });
+});
