@@ -11,10 +11,11 @@
 
 import type { AccountPaths } from "../credentials/home.ts";
 import type { StoredCredentials } from "../credentials/schema.ts";
-import { errorText, isAgentruxError } from "../errors.ts";
+import { AgentruxError, errorText, isAgentruxError } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import { createDelivery, type Delivery } from "../intake/delivery.ts";
 import { type Intake, startIntake } from "../intake/intake.ts";
+import { isPosition } from "../intake/positions.ts";
 import { Waterline } from "../intake/waterline.ts";
 import { waterlineFile } from "../intake/waterline-file.ts";
 import { type JournalFile, waitForJournal } from "../journal/journal.ts";
@@ -22,7 +23,7 @@ import { createReplyChannel } from "../replies/channel.ts";
 import { type Clock, pause, systemClock } from "../replies/ports.ts";
 import { createServiceClient } from "../service/client.ts";
 import { type Sleep, systemSleep } from "../service/clock.ts";
-import type { ServiceClient } from "../service/types.ts";
+import type { Cursor, ServiceClient } from "../service/types.ts";
 import { aborted } from "./aborted.ts";
 import { type AccountAttachments, openAttachments } from "./attachments.ts";
 import { healthOf } from "./health.ts";
@@ -74,24 +75,32 @@ async function serve(options: SessionOptions): Promise<void> {
     failpoint("session.journal-open");
     try {
       board.set({ kind: "starting" });
-      const delivery = deliveryOver(options, client, journal, attachments);
+      let intake: Intake | undefined;
+      const move = async (topicId: string, cursor: Cursor): Promise<boolean> => {
+        if (topicId !== config.commandTopicId || !isPosition(credentials.generation, cursor)) return false;
+        if (intake === undefined) throw new AgentruxError("stopped", "The topic is not read yet", { retryable: true });
+        await intake.moveTo(cursor);
+        return true;
+      };
+      const delivery = deliveryOver(options, client, journal, attachments, move);
       await delivery.start();
       failpoint("session.delivery-started");
-      const intake = intakeOver(options, client, waterline, delivery, board);
+      const reading = intakeOver(options, client, waterline, delivery, board);
+      intake = reading;
       onRunning({
         acceptHostReply: (address, text, media) => delivery.acceptHostReply(address, text, media),
         attach: (address, file, rules) => attachments.attach(address, file, rules),
         service: client,
         probe: (signal) => client.probe(signal),
-        health: () => healthOf(intake.health(), delivery.snapshot()),
+        health: () => healthOf(reading.health(), delivery.snapshot()),
       });
-      const stopActivity = reportActivity(options, intake, delivery, board);
+      const stopActivity = reportActivity(options, reading, delivery, board);
       try {
         await aborted(until);
       } finally {
         stopActivity();
         failpoint("session.stopping");
-        await intake.stop();
+        await reading.stop();
         failpoint("session.intake-stopped");
         const turnMs = (options.current?.() ?? config).subagentTimeoutMs;
         const running = delivery.snapshot().running > 0 ? turnMs : 0;
@@ -155,6 +164,7 @@ function deliveryOver(
   client: ServiceClient,
   journal: JournalFile,
   attachments: AccountAttachments,
+  move: (topicId: string, cursor: Cursor) => Promise<boolean>,
 ): Delivery {
   const { config, credentials, runner, log, current = () => config } = options;
   const { accountId, resultTopicId } = config;
@@ -185,6 +195,7 @@ function deliveryOver(
       ...(config.excludeOwnEvents && own !== undefined ? { ownScriptId: own } : {}),
     },
     clock: timeOf(options).clock,
+    move,
   });
 }
 

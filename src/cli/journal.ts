@@ -6,7 +6,7 @@
 import { cleanLine } from "../guard/text.ts";
 import type { AccountPaths } from "../credentials/home.ts";
 import { type OperatorJournal, openOperatorJournal } from "../journal/operator-journal.ts";
-import type { DeadLetter, RequestedAction } from "../journal/types.ts";
+import type { DeadLetter, LetterAction } from "../journal/types.ts";
 import { type CommandResult, done, duration, failed, table } from "./output.ts";
 
 /** Commands or letters shown at once; more are counted. */
@@ -92,7 +92,7 @@ export function showDeadLetter(paths: AccountPaths, id: number): Promise<Command
 }
 
 /** `openclaw agentrux dead-letters replay|drop <id>`. */
-export function actOnDeadLetter(paths: AccountPaths, action: RequestedAction, id: number): Promise<CommandResult> {
+export function actOnDeadLetter(paths: AccountPaths, action: LetterAction, id: number): Promise<CommandResult> {
   return withJournal(paths, async (journal) => {
     const outcome = await journal.act(action, id);
     const past = action === "replay" ? "replayed" : "dropped";

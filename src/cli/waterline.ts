@@ -1,13 +1,15 @@
-/** The operator's commands on the read positions. They are set only while no gateway runs: it holds them in memory. */
+/** The operator's commands on the read positions. A running gateway holds them in memory, so it is asked to move them. */
 
 import type { AccountPaths } from "../credentials/home.ts";
 import { loadCredentials } from "../credentials/store.ts";
-import { isAgentruxError } from "../errors.ts";
 import { isPosition } from "../intake/positions.ts";
 import { Waterline } from "../intake/waterline.ts";
 import { waterlineFile } from "../intake/waterline-file.ts";
 import { acquireLock } from "../journal/lock.ts";
+import { openOperatorJournal } from "../journal/operator-journal.ts";
 import { type CommandResult, done, failed } from "./output.ts";
+
+const MAX_CURSOR_CHARS = 500;
 
 async function open(paths: AccountPaths): Promise<Waterline | undefined> {
   const loaded = await loadCredentials(paths);
@@ -36,26 +38,45 @@ export async function showWaterline(paths: AccountPaths, topicId: string): Promi
 
 /** `openclaw agentrux waterline set <position>`: what lies behind is read again, and run only if never run before. */
 export async function setWaterline(paths: AccountPaths, topicId: string, cursor: string): Promise<CommandResult> {
-  let lock: { release(): void };
-  try {
-    lock = acquireLock(paths.dir, process.pid);
-  } catch (error) {
-    if (!isAgentruxError(error, "journal_locked")) throw error;
-    return failed(
-      "gateway_running",
-      "A gateway is running with this account. Stop it, set the position, start it again.",
-    );
+  const waterline = await open(paths);
+  if (waterline === undefined) return failed("not_activated", NOT_ACTIVATED);
+  if (cursor.length > MAX_CURSOR_CHARS || !isPosition(waterline.generation, cursor)) {
+    return failed("invalid", `"${cursor.slice(0, 80)}" is not a position: generation A takes a sequence number.`, 2);
   }
+  const journal = await openOperatorJournal(paths.dir, paths.accountId);
+  if (journal === undefined) return await setAlone(paths, topicId, cursor);
   try {
-    const waterline = await open(paths);
-    if (waterline === undefined) return failed("not_activated", NOT_ACTIVATED);
-    if (!isPosition(waterline.generation, cursor)) {
-      return failed("invalid", `"${cursor.slice(0, 80)}" is not a position: generation A takes a sequence number.`, 2);
+    const outcome = await journal.move(topicId, cursor);
+    switch (outcome) {
+      case undefined:
+        return await write(paths, topicId, cursor);
+      case "done":
+        return done({ topicId, cursor, outcome }, [`${topicId}: the running gateway reads on after ${cursor}.`]);
+      case "asked":
+        return done({ topicId, cursor, outcome }, ["The gateway was asked; look again with: waterline show"]);
+      case "not found":
+        return failed("not_found", `The running gateway does not read ${topicId}, or not in this generation.`);
     }
-    waterline.reset(topicId, cursor);
-    await waterline.flush();
-    return done({ topicId, cursor }, [`${topicId}: the next start reads on after ${cursor}.`]);
+  } finally {
+    await journal.close();
+  }
+}
+
+/** Without a journal there is nobody to ask, but a gateway may be about to start. */
+async function setAlone(paths: AccountPaths, topicId: string, cursor: string): Promise<CommandResult> {
+  const lock = acquireLock(paths.dir, process.pid);
+  try {
+    return await write(paths, topicId, cursor);
   } finally {
     lock.release();
   }
+}
+
+/** While the journal, or its lock, is held. */
+async function write(paths: AccountPaths, topicId: string, cursor: string): Promise<CommandResult> {
+  const waterline = await open(paths);
+  if (waterline === undefined) return failed("not_activated", NOT_ACTIVATED);
+  waterline.reset(topicId, cursor);
+  await waterline.flush();
+  return done({ topicId, cursor, outcome: "done" }, [`${topicId}: the next start reads on after ${cursor}.`]);
 }

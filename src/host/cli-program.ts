@@ -263,7 +263,7 @@ function addWork(root: Program, config: HostConfig): void {
   command(waterline, "show", "The read position").action((options: Common) =>
     run(config, options, (invocation) => withCommandTopic(invocation, (id) => showWaterline(invocation.paths, id))),
   );
-  command(waterline, "set <position>", "Move the read position; only while no gateway runs").action(
+  command(waterline, "set <position>", "Move the read position, of a running gateway too").action(
     (position: string, options: Common) =>
       run(config, options, (invocation) =>
         withCommandTopic(invocation, (id) => setWaterline(invocation.paths, id, position)),

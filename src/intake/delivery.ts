@@ -24,6 +24,8 @@ import { isRefusedSender, preparePage } from "./admission.ts";
 import type { ParseOptions } from "./command.ts";
 import { createDispatcher, type HostReplyFate } from "./dispatcher.ts";
 import { createOperator, type Operator } from "./operator.ts";
+import { memoryOf, readMemory } from "./memory.ts";
+import type { Remembered } from "./start-position.ts";
 import { createRoom } from "./room.ts";
 import { addOne, copyCounts, createStats, type DeliveryCounts, type DeliveryTimes } from "./stats.ts";
 import type { AdmitPage } from "./types.ts";
@@ -50,6 +52,8 @@ export interface DeliveryOptions {
   readonly generation?: Generation;
   readonly clock?: Clock;
   readonly random?: Random;
+  /** Moves the read position of a topic, for an operator. False when it is not read here, or the cursor is none. */
+  readonly move?: (topicId: string, cursor: Cursor) => Promise<boolean>;
 }
 
 export interface DeliveryHealth {
@@ -73,8 +77,8 @@ export interface DeliveryHealth {
 
 export interface Delivery {
   readonly admit: AdmitPage;
-  /** Where the last page taken over ended; undefined where none was, or in the other generation. */
-  recall(topicId: string): Promise<Cursor | undefined>;
+  /** Where the last page taken over ended, in whichever generation; undefined where none was. */
+  recall(topicId: string): Promise<Remembered | undefined>;
   /** What the host says by itself at an attempt's address. Never rejects; resolves when it is on disk, or dropped. */
   acceptHostReply(address: string, text: string, media: readonly string[]): Promise<HostReplyFate>;
   /** Takes up what the journal holds. To be awaited before anything else. */
@@ -188,6 +192,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     onDropped() {
       stats.deadLetters -= 1;
     },
+    move: options.move ?? (() => Promise.resolve(false)),
   });
 
   const admit: AdmitPage = async (page, signal) => {
@@ -195,7 +200,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const at = clock.now();
     const prepared = await preparePage(page.events, parse, compose, at, () => pause(clock, 0, signal));
     const { ids } = await plainJournal
-      .admit(page.topicId, prepared.rows, at, `${options.generation ?? ""}:${page.position}`)
+      .admit(page.topicId, prepared.rows, at, memoryOf(options.generation, page))
       .catch((error: unknown) => {
         if (error instanceof AgentruxError) onTrouble(error);
         throw error;
@@ -258,8 +263,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     admit,
     async recall(topicId) {
       const position = await journal.lastPosition(topicId);
-      const own = `${options.generation ?? ""}:`;
-      return position?.startsWith(own) ? position.slice(own.length) : undefined;
+      return position === undefined ? undefined : readMemory(position);
     },
     acceptHostReply: (address, text, media) => dispatcher.acceptHostReply(address, text, media),
     async start() {

@@ -5,18 +5,19 @@
  *
  * Settling finds the start position. Draining reads to the end of the topic. Waiting ends with a hint, with the stream
  * opening (also again), with the safety poll, or with the end of a backoff; whatever rings while a drain runs starts
- * another one at once. There is one drain at a time. Stopping ends the reading at once and gives the page that is being
+ * another one at once. There is one drain at a time. An operator may move the position: that breaks off a drain, and the
+ * next one begins there. Stopping ends the reading at once and gives the page that is being
  * handed over until the deadline; the waterline is written last.
  */
 
-import { errorText, isAgentruxError } from "../errors.ts";
+import { AgentruxError, errorText, isAgentruxError } from "../errors.ts";
 import { retryDelayMs, slowJitter } from "../service/backoff.ts";
 import type { Clock, Random, Sleep } from "../service/clock.ts";
 import type { Cursor, ServiceClient } from "../service/types.ts";
 import { createTroubleLog, type TroubleLog } from "../trouble-log.ts";
 import { drain, type DrainObserver } from "./drain.ts";
 import { isBeyond, isPosition } from "./positions.ts";
-import { type Log, settleStartPosition, SLOW_RETRY_MS, type StartPosition } from "./start-position.ts";
+import { type Log, type Remembered, settleStartPosition, SLOW_RETRY_MS, type StartPosition } from "./start-position.ts";
 import { type IntakeTrouble, isPassing } from "./trouble.ts";
 import type { AdmitPage } from "./types.ts";
 import { type Cause, type Depth, Wake } from "./wake.ts";
@@ -33,7 +34,7 @@ export interface IntakeOptions {
   readonly excludeSelf: boolean;
   readonly pollIntervalMs: number;
   /** See {@link settleStartPosition}. */
-  readonly recall?: (topicId: string) => Promise<Cursor | undefined>;
+  readonly recall?: (topicId: string) => Promise<Remembered | undefined>;
   readonly onStarted?: (position: StartPosition) => void;
   readonly onTrouble: (trouble: IntakeTrouble) => void;
   /** The first complete drain, and each one that ends a trouble. */
@@ -69,8 +70,21 @@ export interface Intake {
   health(): IntakeHealth;
   /** Drains once more, as a hint would. */
   wake(): void;
+  /**
+   * Reads on after `cursor`, at once: what is being read or handed over meanwhile is left and read again from there.
+   * Resolves when the position is on disk.
+   *
+   * @throws AgentruxError `invalid` for what is no position, `disk`, `stopped`.
+   */
+  moveTo(cursor: Cursor): Promise<void>;
   /** Stops within `deadlineMs`, default {@link STOP_DEADLINE_MS}. Never rejects. */
   stop(deadlineMs?: number): Promise<void>;
+}
+
+interface Move {
+  readonly cursor: Cursor;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** Longer than any time limit of the service client: it ends only what that one has lost. */
@@ -92,6 +106,9 @@ class TopicIntake implements Intake, DrainObserver {
   readonly #admitting = new AbortController();
   readonly #done: Promise<void>;
   readonly #troubles: TroubleLog;
+  readonly #moves: Move[] = [];
+  /** Aborts when a move waits to be carried out. */
+  #moving = new AbortController();
   #hinted: Cursor | undefined;
   #connected = false;
   #lagging = true;
@@ -130,9 +147,21 @@ class TopicIntake implements Intake, DrainObserver {
     this.#wake.ring("hint");
   }
 
+  moveTo(cursor: Cursor): Promise<void> {
+    if (!isPosition(this.#options.waterline.generation, cursor)) {
+      return Promise.reject(new AgentruxError("invalid", "This is no read position of the credentials' generation"));
+    }
+    return new Promise((resolve, reject) => {
+      this.#moves.push({ cursor, resolve, reject });
+      this.#moving.abort();
+      if (this.#reading.signal.aborted) this.#refuseMoves();
+    });
+  }
+
   async stop(deadlineMs: number = STOP_DEADLINE_MS): Promise<void> {
     const { sleep, waterline } = this.#options;
     this.#reading.abort();
+    this.#refuseMoves();
     const settled = new AbortController();
     const deadline = sleep(deadlineMs, settled.signal).then(
       () => this.#admitting.abort(),
@@ -169,9 +198,7 @@ class TopicIntake implements Intake, DrainObserver {
   async #run(): Promise<void> {
     const signal = this.#reading.signal;
     try {
-      const troubles = this.#troubles;
-      const watchdogMs = this.#watchdogMs();
-      const position = await settleStartPosition({ ...this.#options, troubles, watchdogMs, signal });
+      const position = await this.#settle();
       this.#options.onStarted?.(position);
       await Promise.all([this.#drainUntilStopped(), this.#followHints()]);
     } catch (error) {
@@ -181,12 +208,53 @@ class TopicIntake implements Intake, DrainObserver {
     }
   }
 
+  async #settle(): Promise<StartPosition> {
+    const troubles = this.#troubles;
+    const watchdogMs = this.#watchdogMs();
+    for (;;) {
+      const signal = this.#untilMove(this.#reading.signal);
+      try {
+        return await settleStartPosition({ ...this.#options, troubles, watchdogMs, signal });
+      } catch (error) {
+        if (this.#reading.signal.aborted || !this.#moving.signal.aborted) throw error;
+        await this.#carryOutMoves();
+      }
+    }
+  }
+
+  #untilMove(signal: AbortSignal): AbortSignal {
+    return AbortSignal.any([signal, this.#moving.signal]);
+  }
+
+  /** Between two drains: nobody else moves the position then. */
+  async #carryOutMoves(): Promise<void> {
+    if (this.#moves.length === 0) return;
+    const { waterline, topicId, log } = this.#options;
+    const moves = this.#moves.splice(0);
+    this.#moving = new AbortController();
+    this.#lagging = true;
+    for (const { cursor } of moves) {
+      waterline.reset(topicId, cursor);
+      log.warn(`[agentrux] The read position was set to ${cursor === "" ? "the beginning" : cursor} topic=${topicId}`);
+    }
+    await waterline.flush().then(
+      () => moves.forEach((move) => move.resolve()),
+      (error: unknown) => moves.forEach((move) => move.reject(error)),
+    );
+  }
+
+  #refuseMoves(): void {
+    for (const move of this.#moves.splice(0)) move.reject(new AgentruxError("stopped", "Stopped before it was moved"));
+  }
+
   async #drainUntilStopped(): Promise<void> {
     const signal = this.#reading.signal;
     let cause: Cause = "start";
     while (!signal.aborted) {
+      await this.#carryOutMoves();
       const wait = await this.#drainOnce(cause);
-      cause = await this.#wake.wait(wait.ms, wait.depth, signal);
+      cause = await this.#wake.wait(wait.ms, wait.depth, this.#untilMove(signal));
+      if (this.#moving.signal.aborted) cause = "start";
     }
   }
 
@@ -203,14 +271,14 @@ class TopicIntake implements Intake, DrainObserver {
           isKnownEnd: (position) => this.#isKnownEnd(position),
           observer: this,
         },
-        { pull: this.#reading.signal, admit: this.#admitting.signal },
+        { pull: this.#untilMove(this.#reading.signal), admit: this.#untilMove(this.#admitting.signal) },
       );
       this.#succeeded();
       // A failed write is tried again with each drain; onProblem tells when that fails too.
       if (waterline.failing) await waterline.flush().catch(() => {});
       return { ms: pollIntervalMs * (1 - random() * POLL_SPREAD), depth: "light" };
     } catch (error) {
-      if (this.#reading.signal.aborted) return { ms: 0, depth: "light" };
+      if (this.#reading.signal.aborted || this.#moving.signal.aborted) return { ms: 0, depth: "light" };
       return this.#failed(error, cause);
     }
   }

@@ -6,7 +6,7 @@
  */
 
 import { errorText } from "../errors.ts";
-import type { DeadLetter, DeadLetterWithBody, Journal, OpenCommand } from "../journal/types.ts";
+import type { DeadLetter, DeadLetterWithBody, Journal, OpenCommand, OperatorAction } from "../journal/types.ts";
 import type { Clock, Log } from "../replies/ports.ts";
 import { createTroubleLog } from "../trouble-log.ts";
 
@@ -25,6 +25,8 @@ export interface OperatorOptions {
   readonly log: Log;
   readonly onReopened: (command: OpenCommand) => void;
   readonly onDropped: () => void;
+  /** Moves the read position of a topic. False when it is not read here, or the cursor is none. */
+  readonly move: (topicId: string, cursor: string) => Promise<boolean>;
 }
 
 const LOOK_EVERY_MS = 1_000;
@@ -52,9 +54,20 @@ export function createOperator(options: OperatorOptions): Operator & { start(): 
     return dropped;
   };
 
+  const carryOutOne = (wanted: OperatorAction): Promise<boolean> => {
+    switch (wanted.action) {
+      case "replay":
+        return replay(wanted.deadLetter);
+      case "drop":
+        return drop(wanted.deadLetter);
+      case "move":
+        return options.move(wanted.topicId, wanted.cursor);
+    }
+  };
+
   const carryOut = async (): Promise<void> => {
     for (const request of await journal.openRequests()) {
-      const found = await (request.action === "replay" ? replay(request.target) : drop(request.target));
+      const found = await carryOutOne(request.wanted);
       await journal.answerRequest(request.id, found ? "done" : "not found", clock.now());
     }
   };

@@ -4,6 +4,7 @@
  *     saved position ------------------------------> resume there
  *     none (first start, or the file was deleted) --> the newest event (default), or the oldest retained
  *     unknown (the file could not be read) ---------> what the caller still remembers, else the newest event
+ *     read last in the other generation ------------> the place that is the same event (crossing.ts), else the newest
  *
  * Skipping is bounded in cost and counted. Until a position is known and on disk nothing is read, however long the
  * service is away: starting from the beginning instead would run the topic's whole history as commands (W10).
@@ -13,8 +14,9 @@ import { AgentruxError, errorText } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import { retryDelayMs, slowJitter } from "../service/backoff.ts";
 import type { Random, Sleep } from "../service/clock.ts";
-import type { Cursor, EventPage, ServiceClient, TopicEvent } from "../service/types.ts";
+import type { Cursor, EventPage, Generation, ServiceClient, TopicEvent } from "../service/types.ts";
 import type { TroubleLog } from "../trouble-log.ts";
+import { findMark, type ReadMark } from "./crossing.ts";
 import { type IntakeTrouble, isPassing } from "./trouble.ts";
 import { withWatchdog } from "./watchdog.ts";
 import type { Waterline } from "./waterline.ts";
@@ -38,8 +40,8 @@ export interface StartOptions {
   /** Where a first start begins. */
   readonly startFrom: "latest" | "earliest";
   readonly skip?: Skip;
-  /** The last position the caller knows of, for when the file is unreadable; undefined where it knows none. */
-  readonly recall?: (topicId: string) => Promise<Cursor | undefined>;
+  /** How far the caller knows the topic to have been read; undefined where it knows nothing. */
+  readonly recall?: (topicId: string) => Promise<Remembered | undefined>;
   readonly watchdogMs: number;
   readonly log: Log;
   readonly troubles: TroubleLog;
@@ -47,6 +49,12 @@ export interface StartOptions {
   readonly random: Random;
   readonly onTrouble: (trouble: IntakeTrouble) => void;
   readonly signal: AbortSignal;
+}
+
+/** What the caller remembers of the last page of a topic. */
+export interface Remembered extends ReadMark {
+  readonly generation: Generation;
+  readonly cursor: Cursor;
 }
 
 /** How many events a skip has left behind. */
@@ -57,7 +65,7 @@ export interface Skipped {
 }
 
 export type StartPosition =
-  | { readonly kind: "resumed" | "recalled" | "earliest"; readonly cursor: Cursor }
+  | { readonly kind: "resumed" | "recalled" | "crossed" | "earliest"; readonly cursor: Cursor }
   /** `skipped` is absent when the count could not be had. */
   | { readonly kind: "skipped"; readonly cursor: Cursor; readonly skipped?: Skipped };
 
@@ -100,31 +108,54 @@ export async function settleStartPosition(options: StartOptions): Promise<StartP
 async function find(options: StartOptions): Promise<StartPosition> {
   const { topicId, waterline, log } = options;
   const saved = waterline.position(topicId);
-  switch (saved.kind) {
-    case "saved":
-      if (options.skip?.pending) return await skipSaved(options, options.skip);
-      log.info(resumeLine(options, saved.cursor));
-      return { kind: "resumed", cursor: saved.cursor };
-    case "none":
-      return options.startFrom === "earliest" ? beginAtOldest(options) : await skipToNewest(options);
-    case "unknown": {
-      const recalled = await options.recall?.(topicId);
-      if (recalled !== undefined) {
-        waterline.reset(topicId, recalled);
-        log.warn(
-          `[agentrux] The read position was lost (${saved.reason}); going on where the journal ends topic=${topicId}`,
-        );
-        return { kind: "recalled", cursor: recalled };
-      }
-      // Not the oldest event, whatever `startFrom` says: the topic was read before, and none of that may run again.
-      const position = await skipToNewest(options);
-      log.warn(
-        `[agentrux] The read position was lost (${saved.reason}); events since it were skipped topic=${topicId}`,
-      );
-      options.onTrouble({ kind: "position-unknown", reason: saved.reason });
-      return position;
-    }
+  if (saved.kind === "none") {
+    return options.startFrom === "earliest" ? beginAtOldest(options) : await skipToNewest(options);
   }
+  if (saved.kind === "saved" && options.skip?.pending) return await skipSaved(options, options.skip);
+  const remembered = await options.recall?.(topicId);
+  const isForeign = remembered !== undefined && remembered.generation !== waterline.generation;
+  if (saved.kind === "saved" && !isForeign) {
+    log.info(resumeLine(options, saved.cursor));
+    return { kind: "resumed", cursor: saved.cursor };
+  }
+  if (remembered !== undefined && !isForeign) {
+    waterline.reset(topicId, remembered.cursor);
+    log.warn(`[agentrux] The read position was lost; going on where the journal ends topic=${topicId}`);
+    return { kind: "recalled", cursor: remembered.cursor };
+  }
+  const mark = remembered ?? markIn(options);
+  const found = mark === undefined ? undefined : await crossOver(options, mark);
+  return found ?? (await giveUpPosition(options, saved.kind === "unknown" ? saved.reason : "it is an old one"));
+}
+
+/** What the other generation's position in the file tells, as the vendor's plugin has left it. */
+function markIn({ waterline, topicId }: StartOptions): ReadMark | undefined {
+  const other = waterline.otherPosition(topicId);
+  if (other === undefined || other === "") return undefined;
+  return waterline.generation === "b" ? { sequence: Number(other) } : { eventId: other };
+}
+
+async function crossOver(options: StartOptions, mark: ReadMark): Promise<StartPosition | undefined> {
+  const { topicId, waterline, log } = options;
+  const end = await findEnd(options);
+  const cursor = await findMark(mark, waterline.generation, end.cursor, (before, limit) =>
+    pull(options, { order: "desc", limit, ...(before === undefined ? {} : { after: before }) }),
+  );
+  if (cursor === undefined) return undefined;
+  waterline.reset(topicId, cursor);
+  log.warn(
+    `[agentrux] The credentials are of generation ${waterline.generation} now: going on after the last event that was read in the other one topic=${topicId}`,
+  );
+  return { kind: "crossed", cursor };
+}
+
+/** Not the oldest event, whatever `startFrom` says: the topic was read before, and none of that may run again. */
+async function giveUpPosition(options: StartOptions, reason: string): Promise<StartPosition> {
+  const { topicId, log, onTrouble } = options;
+  const position = await skipToNewest(options);
+  log.error(`[agentrux] The read position was lost (${reason}); events since it were skipped topic=${topicId}`);
+  onTrouble({ kind: "position-unknown", reason });
+  return position;
 }
 
 function beginAtOldest({ topicId, waterline, log }: StartOptions): StartPosition {

@@ -83,6 +83,11 @@ export class Waterline {
     return { kind: "none" };
   }
 
+  /** The position of the other generation, where the topic was read in that one. */
+  otherPosition(topicId: string): Cursor | undefined {
+    return this.#topics.get(topicId)?.[this.generation === "a" ? "b" : "a"];
+  }
+
   /** Moves a topic's position forward; a place that is not beyond the current one changes nothing. */
   advance(topicId: string, cursor: Cursor): void {
     const current = this.position(topicId);

@@ -1,7 +1,7 @@
 /** Owns the tables `dead_letters` and `requests`: what an operator looks at, replays or drops. */
 
 import type { DatabaseSync } from "node:sqlite";
-import type { DeadLetter, DeadLetterWithBody, JournalOperations, NewReply, RequestedAction } from "./types.ts";
+import type { DeadLetter, DeadLetterWithBody, JournalOperations, NewReply, OperatorAction } from "./types.ts";
 import { toOpenCommand } from "./commands.ts";
 import { replyWriter } from "./replies.ts";
 
@@ -19,6 +19,16 @@ function toDeadLetter(row: Row): DeadLetter {
     diedAt: Number(row["died_at"]),
     receivedAt: Number(row["received_at"]),
   };
+}
+
+function targetOf(wanted: OperatorAction): string {
+  return wanted.action === "move" ? JSON.stringify([wanted.topicId, wanted.cursor]) : String(wanted.deadLetter);
+}
+
+function wantedIn({ action, target }: Row): OperatorAction {
+  if (action !== "move") return { action: action === "drop" ? "drop" : "replay", deadLetter: Number(target) };
+  const [topicId, cursor] = JSON.parse(String(target)) as [string, string];
+  return { action, topicId, cursor };
 }
 
 function withBody(row: Row | undefined): DeadLetterWithBody | undefined {
@@ -67,13 +77,8 @@ export function deadLetterOperations(
       return command;
     },
     drop: (id) => remove.run(id, account).changes === 1,
-    ask: (action, target, at) => Number(ask.run(account, action, target, at).lastInsertRowid),
-    openRequests: () =>
-      open.all(account).map((row) => ({
-        id: Number(row["id"]),
-        action: String(row["action"]) as RequestedAction,
-        target: Number(row["target"]),
-      })),
+    ask: (wanted, at) => Number(ask.run(account, wanted.action, targetOf(wanted), at).lastInsertRowid),
+    openRequests: () => open.all(account).map((row) => ({ id: Number(row["id"]), wanted: wantedIn(row) })),
     answerRequest(id, text, at) {
       answer.run(at, text, id);
     },

@@ -13,7 +13,15 @@ import { isAgentruxError } from "../errors.ts";
 import { JOURNAL_FILE_NAME, openJournal, ownerIn } from "./journal.ts";
 import { journalOver } from "./over.ts";
 import { openStore } from "./store.ts";
-import type { DeadLetter, DeadLetterWithBody, Journal, JournalNumbers, OpenCommand, RequestedAction } from "./types.ts";
+import type {
+  DeadLetter,
+  DeadLetterWithBody,
+  Journal,
+  JournalNumbers,
+  LetterAction,
+  OpenCommand,
+  OperatorAction,
+} from "./types.ts";
 
 /** `asked`: the gateway has not come to it yet, but will. */
 export type ActionOutcome = "done" | "not found" | "asked";
@@ -26,7 +34,12 @@ export interface OperatorJournal {
   inbox(after: number, limit: number): Promise<readonly OpenCommand[]>;
   deadLetters(before: number, limit: number): Promise<readonly DeadLetter[]>;
   deadLetter(id: number): Promise<DeadLetterWithBody | undefined>;
-  act(action: RequestedAction, deadLetter: number): Promise<ActionOutcome>;
+  act(action: LetterAction, deadLetter: number): Promise<ActionOutcome>;
+  /**
+   * Asks the running gateway to read on after `cursor`. `not found`: it does not read that topic, or the cursor is none of
+   * its generation's. Undefined when no gateway runs: the position is then nobody's but the file's.
+   */
+  move(topicId: string, cursor: string): Promise<ActionOutcome | undefined>;
   close(): Promise<void>;
 }
 
@@ -64,6 +77,7 @@ export async function openOperatorJournal(directory: string, account: string): P
         const found = action === "drop" ? await journal.drop(id) : (await journal.replay(id, Date.now())) !== undefined;
         return found ? "done" : "not found";
       },
+      move: () => Promise.resolve(undefined),
       close: () => file.close(),
     };
   } catch (error) {
@@ -79,19 +93,21 @@ function asGuest(path: string, account: string, ownerPid: number | undefined): O
     if (outcome !== undefined && "error" in outcome) throw outcome.error;
     return outcome?.value;
   });
+  const ask = async (wanted: OperatorAction): Promise<ActionOutcome> => {
+    const request = await journal.ask(wanted, Date.now());
+    for (let waited = 0; waited < WAIT_FOR_OWNER_MS; waited += ASK_AGAIN_MS) {
+      const outcome = await journal.requestOutcome(request);
+      if (outcome === "done" || outcome === "not found") return outcome;
+      await sleep(ASK_AGAIN_MS);
+    }
+    return "asked";
+  };
   return {
     ownerPid,
     owned: true,
     ...reading(journal),
-    async act(action, id) {
-      const request = await journal.ask(action, id, Date.now());
-      for (let waited = 0; waited < WAIT_FOR_OWNER_MS; waited += ASK_AGAIN_MS) {
-        const outcome = await journal.requestOutcome(request);
-        if (outcome === "done" || outcome === "not found") return outcome;
-        await sleep(ASK_AGAIN_MS);
-      }
-      return "asked";
-    },
+    act: (action, deadLetter) => ask({ action, deadLetter }),
+    move: (topicId, cursor) => ask({ action: "move", topicId, cursor }),
     async close() {
       store.close();
     },

@@ -87,6 +87,21 @@ const MIGRATIONS: readonly string[] = [
   -- Where the last page taken over ended, for when waterline.json cannot be read.
   ALTER TABLE sources ADD COLUMN position TEXT;
   `,
+  `
+  -- A request may move a read position: it has words instead of a number.
+  CREATE TABLE new_requests (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account TEXT NOT NULL,
+    action TEXT NOT NULL,
+    target TEXT NOT NULL,
+    asked_at INTEGER NOT NULL,
+    answered_at INTEGER,
+    outcome TEXT
+  ) STRICT;
+  INSERT INTO new_requests SELECT id, account, action, target, asked_at, answered_at, outcome FROM requests;
+  DROP TABLE requests;
+  ALTER TABLE new_requests RENAME TO requests;
+  `,
 ];
 
 /** The newest shape this release knows. */

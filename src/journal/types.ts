@@ -112,13 +112,16 @@ export interface DeadLetterWithBody extends DeadLetter {
 }
 
 /** What an operator's command line asks of the process that owns the journal. */
-export type RequestedAction = "replay" | "drop";
+export type OperatorAction =
+  | { readonly action: "replay" | "drop"; readonly deadLetter: number }
+  | { readonly action: "move"; readonly topicId: string; readonly cursor: string };
+
+/** What can be done with a dead letter. */
+export type LetterAction = "replay" | "drop";
 
 export interface OperatorRequest {
   readonly id: number;
-  readonly action: RequestedAction;
-  /** A dead letter's id. */
-  readonly target: number;
+  readonly wanted: OperatorAction;
 }
 
 export interface JournalNumbers {
@@ -181,7 +184,7 @@ export interface JournalOperations {
   /** Removes a dead letter for good. */
   drop(id: number): boolean;
   /** Leaves a request for the owner; the number to look it up by. */
-  ask(action: RequestedAction, target: number, at: number): number;
+  ask(wanted: OperatorAction, at: number): number;
   /** Requests nobody has answered yet. */
   openRequests(): readonly OperatorRequest[];
   answerRequest(id: number, outcome: string, at: number): void;

@@ -1,7 +1,7 @@
 /** One account from activation to reply, over a real hub and a real journal. */
 
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { resolveAccountConfig } from "../../src/config/resolve.ts";
 import { echo, Place, type Turn, until } from "./support.ts";
@@ -133,6 +133,38 @@ describe("activation while running", () => {
     await place.publish({ request_id: "r", message: "hi" });
     expect(await place.reply("r")).toMatchObject({ message: "echo: hi" });
   });
+
+  it.each(["journal", "the vendor's waterline.json alone"])(
+    "goes over to the other generation and back without loss or a second run, by the %s",
+    async (memory) => {
+      const first = await activated("a");
+      for (const id of ["a1", "a2"]) await place.publish({ request_id: id, message: id });
+      await place.reply("a2");
+      await first.stop();
+      if (memory !== "journal") {
+        for (const name of await readdir(place.paths.dir)) {
+          if (name.startsWith("journal")) await rm(`${place.paths.dir}/${name}`);
+        }
+      }
+      await place.publish({ request_id: "between", message: "between" });
+      await rm(place.paths.credentials);
+      const second = await activated("b");
+      expect(await place.reply("between")).toMatchObject({ message: "echo: between" });
+      expect(second.turns.map(({ command }) => command.requestId)).toEqual(["between"]);
+      expect(second.lines.some((line) => line.includes("of generation b now: going on after the last event"))).toBe(
+        true,
+      );
+      await place.publish({ request_id: "b1", message: "b1" });
+      await place.reply("b1");
+      await second.stop();
+      await place.publish({ request_id: "back", message: "back" });
+      await rm(place.paths.credentials);
+      const third = await activated("a");
+      expect(await place.reply("back")).toMatchObject({ message: "echo: back" });
+      expect(third.turns.map(({ command }) => command.requestId)).toEqual(["back"]);
+      expect(await place.replies()).toHaveLength(5);
+    },
+  );
 
   it("sets a code aside that is dropped beside live credentials, and goes on", async () => {
     const running = await activated("a");

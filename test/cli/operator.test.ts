@@ -114,19 +114,35 @@ describe("dead letters", () => {
 });
 
 describe("waterline", () => {
-  it("is shown beside a running gateway, and not set", async () => {
-    await activated(echo);
-    await place.publish({ request_id: "r", message: "x" });
-    await place.reply("r");
+  it("is shown and set beside a running gateway, which reads again and runs nothing twice", async () => {
+    const running = await activated(echo);
+    await place.publish({ request_id: "r1", message: "x" });
+    await place.publish({ request_id: "r2", message: "y" });
+    await place.reply("r2");
     const topic = place.keys.commandTopicId;
     await until("the position has moved", async () => {
       const { json } = await showWaterline(place.paths, topic);
-      return (json as { cursor?: string }).cursor === "1";
+      return (json as { cursor?: string }).cursor === "2";
     });
-    expect(await setWaterline(place.paths, topic, "0")).toMatchObject({
-      exitCode: 1,
-      json: { error: { code: "gateway_running" } },
-    });
+    const begun = performance.now();
+    expect(await setWaterline(place.paths, topic, "0")).toMatchObject({ exitCode: 0, json: { outcome: "done" } });
+    expect(performance.now() - begun).toBeLessThan(4_000);
+    await until("both were read again", () => running.account?.health()["duplicates"] === 2);
+    expect(running.turns).toHaveLength(2);
+    await place.publish({ request_id: "r3", message: "z" });
+    expect(await place.reply("r3")).toMatchObject({ message: "echo: z" });
+    expect(await place.replies()).toHaveLength(3);
+  });
+
+  it("is set forward beside a running gateway: what lies between is never run", async () => {
+    const running = await activated(echo);
+    const topic = place.keys.commandTopicId;
+    expect(await setWaterline(place.paths, topic, "2")).toMatchObject({ exitCode: 0, json: { outcome: "done" } });
+    for (const id of ["r1", "r2", "r3"]) await place.publish({ request_id: id, message: id });
+    await place.reply("r3");
+    expect(running.turns.map(({ command }) => command.requestId)).toEqual(["r3"]);
+    const other = "0198c0de-0000-7000-8000-00000000dead";
+    expect(await setWaterline(place.paths, other, "2")).toMatchObject({ json: { error: { code: "not_found" } } });
   });
 
   it("is set back without running anything twice", async () => {

@@ -382,8 +382,8 @@ describe("the operator", () => {
     await bench.send("c1", "a");
     await bench.turn("a").end({ kind: "timeout" });
     const [letter] = await bench.delivery.operator.deadLetters(1e9, 10);
-    const replay = bench.records.ask("replay", letter?.id ?? 0, 1);
-    const drop = bench.records.ask("drop", 999, 1);
+    const replay = bench.records.ask({ action: "replay", deadLetter: letter?.id ?? 0 }, 1);
+    const drop = bench.records.ask({ action: "drop", deadLetter: 999 }, 1);
     await bench.clock.advance(1_000);
     expect(bench.records.requestOutcome(replay)).toBe("done");
     expect(bench.records.requestOutcome(drop)).toBe("not found");

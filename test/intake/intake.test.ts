@@ -517,3 +517,59 @@ describe("over a long life", () => {
     expect(time.waiting).toBe(1);
   });
 });
+
+describe("a position set by an operator", () => {
+  const stuckForEver = () => new Promise<never>(() => {});
+
+  it("is taken between two drains, on disk before the answer, and read from at once", async () => {
+    const topic = new FakeTopic("a", 5);
+    const { intake, admission, time, reopened } = await setUp(topic, 5);
+    await idle(intake, time);
+    await intake.moveTo("2");
+    expect(await reopened()).toEqual({ kind: "saved", cursor: "2" });
+    await until(() => expect(admission.sequences).toEqual([3, 4, 5]));
+  });
+
+  it("breaks off a pull that never ends", async () => {
+    const topic = new FakeTopic("a", 5);
+    topic.script.push(
+      ({ signal }) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+    );
+    const { intake, admission, troubles } = await setUp(topic, 4);
+    await until(() => expect(topic.pulls).toHaveLength(1));
+    await intake.moveTo("0");
+    await until(() => expect(admission.sequences).toEqual([1, 2, 3, 4, 5]));
+    expect(troubles).toEqual([]);
+    expect(intake.health().failures).toBe(0);
+  });
+
+  it("does not wait for room for a page, and does not let that page move the position on", async () => {
+    const topic = new FakeTopic("a", 5);
+    const admission = new Admission();
+    const gate = new Gate();
+    admission.next = async (_page, signal) => {
+      gate.open();
+      await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    };
+    const { intake } = await setUp(topic, 3, { admit: admission.admit });
+    await gate.pass();
+    await intake.moveTo("4");
+    await until(() => expect(admission.sequences).toEqual([5]));
+  });
+
+  it("ends the search for the start position", async () => {
+    const topic = new FakeTopic("a", 5);
+    topic.script.push(stuckForEver);
+    const { intake, admission } = await setUp(topic, undefined);
+    await until(() => expect(topic.pulls).toHaveLength(1));
+    await intake.moveTo("3");
+    await until(() => expect(admission.sequences).toEqual([4, 5]));
+  });
+
+  it("is refused when it is none, and after the stop", async () => {
+    const { intake } = await setUp(new FakeTopic("a", 1), 1);
+    await expect(intake.moveTo("evt_1")).rejects.toMatchObject({ code: "invalid" });
+    await intake.stop();
+    await expect(intake.moveTo("1")).rejects.toMatchObject({ code: "stopped" });
+  });
+});

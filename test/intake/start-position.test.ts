@@ -198,7 +198,10 @@ describe("an unknown position", () => {
 
   it("is recalled from the journal", async () => {
     const topic = new FakeTopic("a", 9);
-    const { options, troubles } = await setUp(topic, cut, { recall: async () => "4", startFrom: "earliest" });
+    const { options, troubles } = await setUp(topic, cut, {
+      recall: async () => ({ generation: "a", cursor: "4" }),
+      startFrom: "earliest",
+    });
     expect(await settleStartPosition(options)).toEqual({ kind: "recalled", cursor: "4" });
     expect(troubles).toEqual([]);
   });
@@ -212,7 +215,7 @@ describe("an unknown position", () => {
       expect(troubles).toMatchObject([
         { kind: "position-unknown", reason: expect.stringContaining("is not a JSON object") },
       ]);
-      expect(log.lines.at(-1)).toMatch(/^warn \[agentrux\] The read position was lost/);
+      expect(log.lines.at(-1)).toMatch(/^error \[agentrux\] The read position was lost/);
     },
   );
 });

@@ -35,6 +35,11 @@ const call = (operation: Operation, ...args: readonly fc.Arbitrary<unknown>[]): 
   fc.tuple(...args).map((values) => ({ operation, args: values }));
 const time = fc.integer({ min: 0, max: 1_000 });
 
+const wanted = fc.oneof(
+  fc.record({ action: fc.constantFrom("replay", "drop"), deadLetter: small }),
+  fc.record({ action: fc.constant("move"), topicId: fc.constantFrom("t", "u"), cursor: fc.constantFrom("7", 'c"[') }),
+);
+
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 5,
@@ -57,7 +62,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: call("replay", small, time) },
   { weight: 1, arbitrary: call("drop", small) },
   { weight: 1, arbitrary: call("deadLetter", small) },
-  { weight: 1, arbitrary: call("ask", fc.constantFrom("replay", "drop"), small, time) },
+  { weight: 1, arbitrary: call("ask", wanted, time) },
   { weight: 1, arbitrary: call("answerRequest", small, fc.constant("done"), time) },
   { weight: 1, arbitrary: call("requestOutcome", small) },
   { weight: 1, arbitrary: call("openRequests") },

@@ -217,8 +217,8 @@ describe("dead letters", () => {
   });
 
   it("are asked for by another process and answered", () => {
-    const asked = journal.ask("replay", 5, 1);
-    expect(journal.openRequests()).toEqual([{ id: asked, action: "replay", target: 5 }]);
+    const asked = journal.ask({ action: "replay", deadLetter: 5 }, 1);
+    expect(journal.openRequests()).toEqual([{ id: asked, wanted: { action: "replay", deadLetter: 5 } }]);
     expect(journal.requestOutcome(asked)).toBeUndefined();
     journal.answerRequest(asked, "done", 2);
     expect(journal.openRequests()).toEqual([]);

@@ -10,6 +10,7 @@ import {
   type JournalOperations,
   type NewReply,
   type OpenCommandWithBody,
+  type OperatorAction,
   REQUEST_KNOWN,
 } from "../../../src/journal/types.ts";
 
@@ -42,7 +43,7 @@ export class MemoryJournal implements JournalOperations {
   readonly commands = new Map<number, CommandRow>();
   readonly replies = new Map<number, ReplyRow>();
   readonly dead = new Map<number, DeadRow>();
-  #requests: { id: number; action: "replay" | "drop"; target: number; outcome: string | undefined }[] = [];
+  #requests: { id: number; wanted: OperatorAction; outcome: string | undefined }[] = [];
   #last = { command: 0, reply: 0, dead: 0, request: 0 };
 
   readonly #positions = new Map<string, string>();
@@ -272,16 +273,14 @@ export class MemoryJournal implements JournalOperations {
     return this.dead.delete(id);
   }
 
-  ask(action: "replay" | "drop", target: number): number {
+  ask(wanted: OperatorAction): number {
     const id = (this.#last.request += 1);
-    this.#requests.push({ id, action, target, outcome: undefined });
+    this.#requests.push({ id, wanted, outcome: undefined });
     return id;
   }
 
-  openRequests(): { id: number; action: "replay" | "drop"; target: number }[] {
-    return this.#requests
-      .filter((request) => request.outcome === undefined)
-      .map(({ id, action, target }) => ({ id, action, target }));
+  openRequests(): { id: number; wanted: OperatorAction }[] {
+    return this.#requests.filter((request) => request.outcome === undefined).map(({ id, wanted }) => ({ id, wanted }));
   }
 
   answerRequest(id: number, outcome: string): void {

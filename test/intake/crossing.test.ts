@@ -1,0 +1,91 @@
+import { describe, expect, it } from "vitest";
+import { findMark, type ReadBack, type ReadMark } from "../../src/intake/crossing.ts";
+import { dialectA } from "../../src/service/dialects/a.ts";
+import type { EventPage, Generation, TopicEvent } from "../../src/service/types.ts";
+import { eventOf, TOPIC } from "./support.ts";
+
+const at = (second: number): string => new Date(Date.parse("2026-04-08T12:00:00Z") + second * 1_000).toISOString();
+
+/** Events in order of the topic, one a second. */
+const events = (numbers: readonly number[], generation: Generation, extra: Partial<TopicEvent> = {}): TopicEvent[] =>
+  numbers.map((number) => ({ ...eventOf(number, generation), storedAt: at(number), ...extra }));
+
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
+
+/** Reads back as generation B does: by the cursor of an event. */
+const backInB =
+  (all: readonly TopicEvent[]): ReadBack =>
+  async (before, limit) => {
+    const older =
+      before === undefined
+        ? all
+        : all.slice(
+            0,
+            all.findIndex((event) => event.cursor === before),
+          );
+    return { events: older.toReversed().slice(0, limit), malformed: 0 };
+  };
+
+/** Reads back as generation A does, over its own dialect: by windows of numbers. */
+const backInA =
+  (all: readonly TopicEvent[]): ReadBack =>
+  async (before, limit): Promise<EventPage> => {
+    const request = { topicId: TOPIC, after: before ?? "", limit, order: "desc", signal: AbortSignal.abort() } as const;
+    const { searchParams } = new URL(dialectA.pull(request).path, "http://x");
+    const after = Number(searchParams.get("after_sequence_no"));
+    const page = all.filter(({ sequence = 0 }) => sequence > after).slice(0, limit);
+    const items = page.map(({ eventId, sequence, storedAt, type, payload }) => ({
+      event_id: eventId,
+      sequence_no: sequence,
+      timestamp: storedAt,
+      type,
+      payload,
+    }));
+    return dialectA.readPage({ items }, request);
+  };
+
+describe("the place of an event in the other generation", () => {
+  it("is found by the event itself, however its id is written", async () => {
+    const all = events(upTo(1_000), "b");
+    const mark = { eventId: eventOf(37, "a").eventId };
+    expect(await findMark(mark, "b", "cur-1000", backInB(all))).toBe("cur-37");
+    const numbered = events(upTo(1_000), "a");
+    expect(await findMark({ eventId: eventOf(37, "b").eventId }, "a", "1000", backInA(numbered))).toBe("37");
+  });
+
+  it("is found by the number, where the event itself is gone", async () => {
+    const all = events([3, 9], "b").map((event, index) => ({ ...event, sequence: index === 0 ? 3 : 9 }));
+    expect(await findMark({ sequence: 7 }, "b", "cur-9", backInB(all))).toBe("cur-3");
+  });
+
+  it("is found in generation A across numbers that are missing", async () => {
+    const all = events([1, 2, 3, 900, 2_000], "a");
+    expect(await findMark({ eventId: eventOf(2, "b").eventId }, "a", "2000", backInA(all))).toBe("2");
+  });
+
+  it("is the newest event stored no later, where the service does not show the event", async () => {
+    const all = events(upTo(500), "b");
+    const mark = { eventId: "evt_gone", storedAt: at(200.5) };
+    expect(await findMark(mark, "b", "cur-500", backInB(all))).toBe("cur-200");
+  });
+
+  it("is the event itself, although others of the same moment stand after it", async () => {
+    const all = events(upTo(300), "b", { storedAt: at(5) });
+    const mark: ReadMark = { eventId: eventOf(150, "a").eventId, storedAt: at(5) };
+    expect(await findMark(mark, "b", "cur-300", backInB(all))).toBe("cur-150");
+  });
+
+  it("is the beginning, where everything there is was published since", async () => {
+    const mark = { eventId: "evt_gone", storedAt: at(0) };
+    expect(await findMark(mark, "b", "cur-150", backInB(events(upTo(150), "b")))).toBe("");
+    expect(await findMark(mark, "a", "150", backInA(events(upTo(150), "a")))).toBe("");
+    expect(await findMark(mark, "b", "", backInB([]))).toBe("");
+  });
+
+  it("is not known, where nothing of it can be recognised", async () => {
+    const unreadable: ReadBack = async () => ({ events: [], malformed: 3 });
+    expect(await findMark({ eventId: "e" }, "b", "cur-1", unreadable)).toBeUndefined();
+    const endless: ReadBack = async () => ({ events: events([7], "b"), malformed: 0 });
+    expect(await findMark({ eventId: "e" }, "b", "cur-7", endless)).toBeUndefined();
+  });
+});
