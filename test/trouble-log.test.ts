@@ -14,7 +14,7 @@ function setUp() {
     troubles,
     wait: (ms: number) => void (now += ms),
     /** Fails once a second for so long. */
-    fail(seconds: number) {
+    fail: (seconds: number): void => {
       for (let n = 0; n < seconds; n += 1) {
         troubles.again("t", "down");
         now += 1_000;
