@@ -578,7 +578,10 @@ describe("publishing as a whole", () => {
   });
 
   it("is not at fault when there is nothing left to publish", async () => {
-    outbox = make({ channel: { ...channel(true), publish: () => Promise.reject(UNAVAILABLE) }, maxAgeMs: () => DAY_MS });
+    outbox = make({
+      channel: { ...channel(true), publish: () => Promise.reject(UNAVAILABLE) },
+      maxAgeMs: () => DAY_MS,
+    });
     outbox.add(answered(), "lane");
     await clock.until(() => done.length === 1, 3 * DAY_MS);
     expect(done[0]?.[1]).toBe("expired");
