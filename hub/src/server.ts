@@ -26,6 +26,9 @@ import { openSqliteStore } from "./store/sqlite.ts";
 import { lockFolder } from "./store/sqlite/lock.ts";
 import { StreamFanout } from "./topics/fanout.ts";
 import { Snapshots } from "./world/snapshots.ts";
+import { directReader } from "./world/http/direct-read.ts";
+import { attachWatch } from "./world/watch/connect.ts";
+import type { WatchEndpoint } from "./world/watch/connect.ts";
 import { World } from "./world/world.ts";
 
 /** A gigabyte on a slow line takes long; everything smaller than a payload object has a limit of its own. */
@@ -133,6 +136,8 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     const background = startBackground(deps);
     undo.push(() => background.stop());
     const server = httpServer(deps);
+    const watch = attachWatch(server, deps);
+    undo.push(() => watch.stop());
     // A small world is there before the first request; a large one is waited for by those who want it.
     await Promise.race([world.restored, delay(RESTORE_FIRST_MS, undefined, { ref: false })]);
     listening.url = await listen(server, config);
@@ -144,7 +149,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
       url: listening.url,
       adminToken,
       deps,
-      close: () => (closing ??= stop(server, deps, undo)),
+      close: () => (closing ??= stop(server, deps, watch, undo)),
     };
   } catch (error) {
     await stopAll(undo, log);
@@ -152,9 +157,10 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
   }
 }
 
-async function stop(server: Server, deps: HubDeps, undo: (() => unknown)[]): Promise<void> {
+async function stop(server: Server, deps: HubDeps, watch: WatchEndpoint, undo: (() => unknown)[]): Promise<void> {
   const closed = new Promise<void>((done) => server.close(() => done()));
   deps.fanout.endAll();
+  watch.stop();
   server.closeIdleConnections();
   const deadline = new AbortController();
   await Promise.race([closed, delay(DRAIN_MS, undefined, { signal: deadline.signal, ref: false })]);
@@ -178,6 +184,7 @@ async function stopAll(steps: readonly (() => unknown)[], log: Logger): Promise<
 
 function httpServer(deps: HubDeps): Server {
   const answer = getRequestListener(createApp(deps).fetch);
+  const isRead = directReader(deps);
   const server = createServer(
     {
       maxHeaderSize: deps.config.limits.maxHeaderBytes,
@@ -187,6 +194,7 @@ function httpServer(deps: HubDeps): Server {
       noDelay: true,
     },
     (incoming, outgoing) => {
+      if (isRead(incoming, outgoing)) return;
       answer(incoming, outgoing).catch((error: unknown) => {
         deps.log.error({ err: error }, "answering failed");
         outgoing.destroy();

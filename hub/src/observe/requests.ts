@@ -2,7 +2,7 @@
 import { routePath } from "hono/route";
 import type { HubDeps } from "../deps.ts";
 import type { HubApp } from "../http/context.ts";
-import type { Counter, Histogram } from "../runtime.ts";
+import type { Counter, Histogram, Metrics } from "../runtime.ts";
 
 const LATENCY_BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const MS_PER_S = 1000;
@@ -12,6 +12,23 @@ const MAX_SERIES = 1000;
 interface Series {
   readonly requests: Counter;
   readonly latency: Histogram;
+}
+
+/** What is counted for one route, method and status. */
+export function requestSeries(metrics: Metrics, method: string, route: string, status: number): Series {
+  return {
+    requests: metrics.counter("agentrux_hub_requests_total", "Requests answered", {
+      method,
+      route,
+      status: String(status),
+    }),
+    latency: metrics.histogram(
+      "agentrux_hub_request_seconds",
+      "Time from the request's head to its answer",
+      LATENCY_BUCKETS_S,
+      { method, route },
+    ),
+  };
 }
 
 /**
@@ -25,19 +42,7 @@ export function measureRequests(app: HubApp, { metrics }: Pick<HubDeps, "metrics
     const key = `${method} ${route} ${status}`;
     const found = known.get(key);
     if (found !== undefined || known.size >= MAX_SERIES) return found;
-    const made: Series = {
-      requests: metrics.counter("agentrux_hub_requests_total", "Requests answered", {
-        method,
-        route,
-        status: String(status),
-      }),
-      latency: metrics.histogram(
-        "agentrux_hub_request_seconds",
-        "Time from the request's head to its answer",
-        LATENCY_BUCKETS_S,
-        { method, route },
-      ),
-    };
+    const made = requestSeries(metrics, method, route, status);
     known.set(key, made);
     return made;
   }

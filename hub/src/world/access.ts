@@ -71,7 +71,7 @@ export class WorldAccess {
 
   /** Whether every namespace is open to every reader. */
   get readsAreOpen(): boolean {
-    return !this.#parts.auth || !this.#parts.namespaces.list().some(({ isPrivate }) => isPrivate);
+    return !this.#parts.auth || !this.#parts.namespaces.hasPrivate;
   }
 }
 

@@ -28,9 +28,11 @@ export interface NamespaceParts {
 export class Namespaces {
   readonly #parts: NamespaceParts;
   readonly #byName = new Map<string, WorldNamespace>();
+  readonly #private = new Set<string>();
   readonly #byToken = new Map<string, WorldNamespace>();
   /** Names whose registration is on its way to the disk. */
   readonly #pending = new Set<string>();
+  readonly #listeners = new Set<(name: string) => void>();
 
   private constructor(parts: NamespaceParts) {
     this.#parts = parts;
@@ -44,6 +46,11 @@ export class Namespaces {
 
   get(name: string): WorldNamespace | undefined {
     return this.#byName.get(name);
+  }
+
+  /** Whether any of them is private. */
+  get hasPrivate(): boolean {
+    return this.#private.size > 0;
   }
 
   list(): WorldNamespace[] {
@@ -70,9 +77,17 @@ export class Namespaces {
     }
   }
 
+  /** Called when a namespace's token has ended. Returns the way to stop it. */
+  onRevoked(listener: (name: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
   /** Gives a namespace a new token; the old one ends at once. */
   async rotate(namespace: WorldNamespace): Promise<Registered> {
-    return await this.#issue(namespace, this.#parts.random);
+    const issued = await this.#issue(namespace, this.#parts.random);
+    for (const listener of this.#listeners) listener(namespace.name);
+    return issued;
   }
 
   async setPrivate(namespace: WorldNamespace, isPrivate: boolean): Promise<WorldNamespace> {
@@ -87,7 +102,9 @@ export class Namespaces {
     await this.#parts.registry.removeCredentialsOf(name);
     await this.#parts.registry.removeNamespace(name);
     this.#byName.delete(name);
+    this.#private.delete(name);
     this.#byToken.delete(tokenHash);
+    for (const listener of this.#listeners) listener(name);
   }
 
   async #issue(namespace: WorldNamespace, random: Random): Promise<Registered> {
@@ -102,6 +119,8 @@ export class Namespaces {
   #keep(namespace: WorldNamespace): void {
     this.#byName.set(namespace.name, namespace);
     this.#byToken.set(namespace.tokenHash, namespace);
+    if (namespace.isPrivate) this.#private.add(namespace.name);
+    else this.#private.delete(namespace.name);
   }
 
   #newId(): string {

@@ -3,10 +3,10 @@
  * in pieces as fast as the client takes them; with it a page, and a header with the position of the next one. Order is that
  * of ids, or with `sort=updated` that of change; `-` turns it round.
  */
-import { once } from "node:events";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { FLUX_CURSOR_HEADER } from "agentrux-wire";
 import type { HubContext } from "../../http/context.ts";
+import { drainedOrClosed } from "../../http/drained.ts";
 import type { Caller } from "../access.ts";
 import type { LiveEntity } from "../entity.ts";
 import { entityText, entityTextWithMeta, isLive, namespaceOf } from "../entity.ts";
@@ -129,7 +129,7 @@ async function everything(c: HubContext, { state }: World, query: Query, order: 
     const piece = texts === "" ? "" : separator + texts;
     if (piece !== "") separator = ",";
     if (!outgoing.write(piece) && !outgoing.destroyed) {
-      await Promise.race([once(outgoing, "drain"), once(outgoing, "close")]);
+      await drainedOrClosed(outgoing);
     }
     if (outgoing.destroyed || ids.length < PIECE) break;
     ({ ids, texts } = read(ids.at(-1)));

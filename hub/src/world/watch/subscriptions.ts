@@ -1,0 +1,111 @@
+/** Owns what watchers say: messages read and checked, and a set of subscriptions that knows which ids it covers. */
+import { z } from "zod";
+
+/** Which entities, and of those which property. An empty prefix covers everything. */
+export interface Selector {
+  readonly kind: "entity" | "prefix";
+  readonly value: string;
+  /** Only changes of this property; undefined for all. */
+  readonly property: string | undefined;
+}
+
+const target = {
+  entity_id: z.string().optional(),
+  prefix: z.string().optional(),
+  namespace: z.string().optional(),
+  property: z.string().optional(),
+};
+
+const messageSchema = z.discriminatedUnion("type", [
+  z.object({
+    type: z.literal("subscribe"),
+    ...target,
+    snapshot: z.boolean().optional(),
+    cursor: z.string().optional(),
+  }),
+  z.object({ type: z.literal("unsubscribe"), ...target }),
+  z.object({ type: z.literal("ping") }),
+]);
+
+export type WatchMessage =
+  | { readonly type: "subscribe"; readonly selector: Selector; readonly snapshot: boolean; readonly cursor?: string }
+  | { readonly type: "unsubscribe"; readonly selector: Selector }
+  | { readonly type: "ping" };
+
+/** Reads a message; text that says what is wrong with one that cannot be read. */
+export function readMessage(text: string): WatchMessage | string {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return "the message is not JSON";
+  }
+  const read = messageSchema.safeParse(value);
+  if (!read.success) return `the message does not fit: ${read.error.issues[0]?.message ?? "unknown type"}`;
+  const message = read.data;
+  if (message.type === "ping") return message;
+  const selector = selectorOf(message);
+  if (selector === undefined) return "give one of entity_id, prefix and namespace";
+  if (message.type === "unsubscribe") return { type: "unsubscribe", selector };
+  const { snapshot = false, cursor } = message;
+  return { type: "subscribe", selector, snapshot, ...(cursor === undefined ? {} : { cursor }) };
+}
+
+interface Target {
+  readonly entity_id?: string | undefined;
+  readonly prefix?: string | undefined;
+  readonly namespace?: string | undefined;
+  readonly property?: string | undefined;
+}
+
+function selectorOf({ entity_id: entity, prefix, namespace, property }: Target): Selector | undefined {
+  if ([entity, prefix, namespace].filter((one) => one !== undefined).length !== 1) return undefined;
+  if (entity === "*") return { kind: "prefix", value: "", property };
+  if (entity !== undefined) return { kind: "entity", value: entity, property };
+  return { kind: "prefix", value: namespace === undefined ? (prefix ?? "") : `${namespace}/`, property };
+}
+
+/** The subscription as its client would write it. */
+export function labelOf({ kind, value, property }: Selector): string {
+  const of = kind === "entity" ? { entity_id: value } : { prefix: value };
+  return JSON.stringify({ ...of, ...(property === undefined ? {} : { property }) });
+}
+
+export class Subscriptions {
+  readonly #byLabel = new Map<string, Selector>();
+
+  get size(): number {
+    return this.#byLabel.size;
+  }
+
+  /** @returns whether it is new */
+  add(selector: Selector): boolean {
+    const label = labelOf(selector);
+    if (this.#byLabel.has(label)) return false;
+    this.#byLabel.set(label, selector);
+    return true;
+  }
+
+  /** @returns the one that was there */
+  delete(selector: Selector): Selector | undefined {
+    const label = labelOf(selector);
+    const there = this.#byLabel.get(label);
+    this.#byLabel.delete(label);
+    return there;
+  }
+
+  all(): Selector[] {
+    return [...this.#byLabel.values()];
+  }
+
+  /** The properties of `id` that are asked for: all, some, or undefined when the id is not covered. */
+  propertiesOf(id: string): "all" | ReadonlySet<string> | undefined {
+    let some: Set<string> | undefined;
+    for (const { kind, value, property } of this.#byLabel.values()) {
+      if (kind === "entity" ? id !== value : !id.startsWith(value)) continue;
+      if (property === undefined) return "all";
+      (some ??= new Set()).add(property);
+    }
+    return some;
+  }
+}
