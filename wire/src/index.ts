@@ -272,3 +272,11 @@ export {
   fluxErrorSchema,
   type FluxError,
 } from "./flux.ts";
+export {
+  fluxWatchRequestSchema,
+  type FluxWatchRequest,
+  fluxStockMessageSchema,
+  type FluxStockMessage,
+  fluxExplicitMessageSchema,
+  type FluxExplicitMessage,
+} from "./flux-watch.ts";
