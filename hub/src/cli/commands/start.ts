@@ -17,7 +17,7 @@ const PORT_MAX = 65_535;
 export const startCommands: Commands = {
   start: {
     usage:
-      "start [--host ADDRESS] [--port PORT] [--data DIR] [--public-url URL] [--log-level LEVEL] [--refuse-private-webhooks]",
+      "start [--host ADDRESS] [--port PORT] [--data DIR] [--public-url URL] [--log-level LEVEL] [--refuse-private-webhooks] [--flux-auth]",
     operands: [],
     options: {
       host: { type: "string" },
@@ -25,6 +25,7 @@ export const startCommands: Commands = {
       "public-url": { type: "string" },
       "log-level": { type: "string" },
       "refuse-private-webhooks": { type: "boolean" },
+      "flux-auth": { type: "boolean" },
     },
     async run(args, io) {
       // Listened for before anything is up: who has read our first line may stop us at once.
@@ -53,6 +54,7 @@ function hubOptions(args: CommandArgs, io: CliIo): HubOptions {
     // With --json a program reads stdout and people read the log; without it they read both in one place.
     logLevel: oneOf("log-level", args.optional("log-level") ?? (args.flag("json") ? "info" : "warn"), LOG_LEVELS),
     webhooks: { allowPrivateAddresses: !args.flag("refuse-private-webhooks") },
+    ...(args.flag("flux-auth") ? { flux: { auth: true } } : {}),
     ...(host === undefined ? {} : { host }),
     ...(port === undefined ? {} : { port: wholeNumber("port", port, 0, PORT_MAX) }),
     ...(publicUrl === undefined ? {} : { publicUrl }),
