@@ -6,12 +6,14 @@ import type { AccountConfig, MessagingTopic } from "./account.ts";
 import { DEFAULT_ACCOUNT_ID, type HostConfig, type Place, placesOf, record } from "./places.ts";
 import { type AccountKey, accountKeys, DEFAULTS, RANGES, withinRange } from "./schema.ts";
 
-/** The agent ids the host knows. A host without an agent list has the one agent `main`. */
+/**
+ * The agent ids the host knows: the keys of `agents.entries`, or the ids of the older `agents.list`. A host without
+ * either has the one agent `main`.
+ */
 export function knownAgentIds(cfg: HostConfig): string[] {
-  const list = record(cfg.agents)["list"];
-  const ids = Array.isArray(list)
-    ? list.map((agent) => record(agent)["id"]).filter((id) => typeof id === "string")
-    : [];
+  const { entries, list } = record(cfg.agents);
+  const listed = Array.isArray(list) ? list.map((agent) => record(agent)["id"]) : [];
+  const ids = [...Object.keys(record(entries)), ...listed].filter((id) => typeof id === "string");
   return ids.length > 0 ? ids : ["main"];
 }
 

@@ -164,6 +164,17 @@ describe("resolveAccountConfig", () => {
     ]);
   });
 
+  it("knows the agents of both forms of the host's roster", () => {
+    const problems = (agents: object, agentId = "helper") =>
+      resolveAccountConfig({ ...atPlugin({ ...keys, agentId }), agents }, "default").problems;
+    expect(problems({ entries: { main: { default: true }, helper: {} } })).toEqual([]);
+    expect(problems({ list: [{ id: "main" }, { id: "helper" }] })).toEqual([]);
+    expect(problems({ entries: { helper: {} } }, "main")).toEqual([
+      'agentId names the unknown agent "main"; this gateway has: helper',
+    ]);
+    expect(problems({ defaults: {} }, "main")).toEqual([]);
+  });
+
   it("says how to set what is missing", () => {
     const { problems } = resolveAccountConfig(atPlugin({ commandTopicId: COMMANDS, agentId: "main" }), "default");
     expect(problems).toEqual([

@@ -48,7 +48,7 @@ beforeAll(async () => {
   home = openClawHome({ stateDir, port: await freeGatewayPort(), gatewayToken: "test-token-".repeat(4) });
   await setConfig(home, [
     ...gatewaySettings(home, { kind: "scripted", baseUrl: model.baseUrl }),
-    { path: "agents.list", value: [{ id: "main", default: true }, { id: "helper" }] },
+    { path: "agents.entries", value: { main: { default: true }, helper: {} } },
   ]);
 });
 
