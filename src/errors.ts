@@ -60,6 +60,11 @@ export interface AgentruxErrorOptions {
  * if (error instanceof AgentruxError && error.retryable) await sleep(error.retryAfterMs ?? backoff.next());
  */
 export class AgentruxError extends Error {
+  /** By name: the host loads the plugin several times over, and an error may come from another copy of this class. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof Error && value.name === "AgentruxError";
+  }
+
   override readonly name = "AgentruxError";
   readonly code: ErrorCode;
   readonly kind: "refused" | "unknown" | "local";

@@ -27,6 +27,7 @@ import type { Cursor, ServiceClient } from "../service/types.ts";
 import { aborted } from "./aborted.ts";
 import { type AccountAttachments, openAttachments } from "./attachments.ts";
 import { healthOf } from "./health.ts";
+import { type Listeners, startListeners } from "./listeners.ts";
 import { withConfiguredUrl } from "./service-url.ts";
 import { StateBoard } from "./state-board.ts";
 import type { AccountOptions } from "./types.ts";
@@ -87,12 +88,14 @@ async function serve(options: SessionOptions): Promise<void> {
       failpoint("session.delivery-started");
       const reading = intakeOver(options, client, waterline, delivery, board);
       intake = reading;
+      const listeners = listenersOver(options, client, waterline, delivery);
       onRunning({
         acceptHostReply: (address, text, media) => delivery.acceptHostReply(address, text, media),
         attach: (address, file, rules) => attachments.attach(address, file, rules),
+        traceOf: (address) => delivery.traceOf(address),
         service: client,
         probe: (signal) => client.probe(signal),
-        health: () => healthOf(reading.health(), delivery.snapshot()),
+        health: () => ({ ...healthOf(reading.health(), delivery.snapshot()), ...listeners.health() }),
       });
       const stopActivity = reportActivity(options, reading, delivery, board);
       try {
@@ -100,7 +103,7 @@ async function serve(options: SessionOptions): Promise<void> {
       } finally {
         stopActivity();
         failpoint("session.stopping");
-        await reading.stop();
+        await Promise.all([reading.stop(), listeners.stop()]);
         failpoint("session.intake-stopped");
         const turnMs = (options.current?.() ?? config).subagentTimeoutMs;
         const running = delivery.snapshot().running > 0 ? turnMs : 0;
@@ -193,6 +196,10 @@ function deliveryOver(
         return current().senders;
       },
       ...(config.excludeOwnEvents && own !== undefined ? { ownScriptId: own } : {}),
+      listening: {
+        topics: new Set(config.messagingTopics.filter(({ listen }) => listen).map(({ topicId }) => topicId)),
+        ...(own === undefined ? {} : { ownScriptId: own }),
+      },
     },
     clock: timeOf(options).clock,
     move,
@@ -225,6 +232,27 @@ function intakeOver(
       if (!told) log.info(`[agentrux] Watching commandTopic ${config.commandTopicId}`);
       told = true;
     },
+    log,
+    ...timeOf(options),
+    random: Math.random,
+  });
+}
+
+function listenersOver(
+  options: SessionOptions,
+  client: ServiceClient,
+  waterline: Waterline,
+  delivery: Delivery,
+): Listeners {
+  const { config, log } = options;
+  return startListeners({
+    topics: config.messagingTopics,
+    client,
+    waterline,
+    admit: delivery.admit,
+    recall: (topicId) => delivery.recall(topicId),
+    startFrom: config.startFrom,
+    pollIntervalMs: config.pollIntervalMs,
     log,
     ...timeOf(options),
     random: Math.random,

@@ -30,6 +30,8 @@ export interface RunningAccount {
    * @throws AgentruxError `path_refused`, `file_unreadable`, `payload_too_large`, `invalid`
    */
   attach(address: string, file: Attaching, rules?: PathRules): Promise<ReplyFile>;
+  /** The trace of the open command at an attempt's address. */
+  traceOf(address: string): Promise<{ readonly id: string; readonly hops: number } | undefined>;
   /** The session's client; it closes with the session. */
   readonly service: CredentialedClient;
   /** Proves that the credential works. @throws AgentruxError */

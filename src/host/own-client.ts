@@ -7,6 +7,7 @@
 import { withConfiguredUrl } from "../account/service-url.ts";
 import type { AccountConfig } from "../config/account.ts";
 import type { AccountPaths } from "../credentials/home.ts";
+import { keptTokenFile } from "../credentials/kept-token.ts";
 import { loadCredentials } from "../credentials/store.ts";
 import { AgentruxError } from "../errors.ts";
 import { type CredentialedClient, createServiceClient } from "../service/client.ts";
@@ -34,7 +35,8 @@ export async function ownClient(account: AccountConfig, paths: AccountPaths): Pr
     return known.client;
   }
   if (known) drop(paths.dir, known);
-  const client = createServiceClient(credentials);
+  const tokenKeeper = keptTokenFile(paths.cliToken, credentials, () => Date.now());
+  const client = createServiceClient(credentials, { tokenKeeper });
   // Not to keep a command line's process alive.
   const expiry = setTimeout(() => drop(paths.dir, entry), IDLE_MS).unref();
   const entry: Kept = { fingerprint, client, expiry };

@@ -6,6 +6,7 @@
  * in `tool-gate.ts` refuse it all the same.
  */
 
+import { randomUUID } from "node:crypto";
 import type { AnyAgentTool, OpenClawConfig, OpenClawPluginApi } from "openclaw/plugin-sdk/core";
 import { wrapExternalContent } from "openclaw/plugin-sdk/security-runtime";
 import { sendFile } from "../attachments/direct.ts";
@@ -18,7 +19,14 @@ import { cleanLine, cleanText } from "../guard/text.ts";
 import { CHANNEL_ID } from "../ids.ts";
 import { TOOLS } from "../tools/catalogue.ts";
 import { parametersOf, parseArguments, runTool } from "../tools/run.ts";
-import { type Progress, type Tool, TOOL_TIMEOUT_MS, type ToolContext, type ToolFiles } from "../tools/tool.ts";
+import {
+  type Progress,
+  type Tool,
+  TOOL_TIMEOUT_MS,
+  type ToolContext,
+  type ToolFiles,
+  type Trace,
+} from "../tools/tool.ts";
 import { whyNeverInTopicTurn } from "../tools/topic-turn.ts";
 import { isTopicRun } from "./origin.ts";
 import { normalizeAddress } from "./outbound.ts";
@@ -70,9 +78,10 @@ function contextFor(host: HostToolContext, cfg: OpenClawConfig): ToolContext {
     paths,
     ...(inTopicTurn ? { turn: address === undefined ? {} : { address } } : {}),
     service: async () => find(account.accountId)?.service ?? (await ownClient(account, paths)),
+    trace: async () => (inTopicTurn ? await traceOf(account.accountId, address) : undefined),
     health: () => find(account.accountId)?.health(),
     quote: (text, sender) =>
-      wrapExternalContent(cleanText(text), { source: "api", sender: cleanLine(sender), includeWarning: false }),
+      wrapExternalContent(cleanText(text), { source: "api", sender: cleanLine(sender), includeWarning: false }).trim(),
     files: filesFor(account, host),
     ...(host.workspaceDir === undefined ? {} : { workspaceDir: host.workspaceDir }),
   };
@@ -89,6 +98,12 @@ function filesFor(account: AccountConfig, host: HostToolContext): ToolFiles {
     },
     send: (file, use) => sendFile(file, policy, use),
   };
+}
+
+/** Where the request cannot be found any more, a trace of its own: whatever it sets off still counts as passed on. */
+async function traceOf(accountId: string, address: string | undefined): Promise<Trace> {
+  const request = address === undefined ? undefined : await find(accountId)?.traceOf(address);
+  return request === undefined ? { id: randomUUID(), hops: 1 } : { id: request.id, hops: request.hops + 1 };
 }
 
 function progressTo(onUpdate: ((partial: HostResult) => void) | undefined): Progress {

@@ -12,8 +12,21 @@ import {
   refusalKeyOf,
   requestKeyOf,
 } from "./command.ts";
+import { type Listening, parseListened } from "./listening.ts";
 
 type Taken = Exclude<ParsedEvent, { kind: "ignored" }>;
+
+export interface AdmissionOptions extends ParseOptions {
+  /** Topics whose events are not commands. */
+  readonly listening?: Listening;
+}
+
+function parse(event: TopicEvent, options: AdmissionOptions): ParsedEvent {
+  const { listening } = options;
+  return listening?.topics.has(event.topicId) === true
+    ? parseListened(event, listening, options)
+    : parseEvent(event, options);
+}
 
 export interface PreparedPage {
   readonly rows: readonly AdmissionRow[];
@@ -64,7 +77,7 @@ const SLICE = 200;
  */
 export async function preparePage(
   events: readonly TopicEvent[],
-  options: ParseOptions,
+  options: AdmissionOptions,
   compose: Composer,
   now: number,
   letOthersRun: () => Promise<void>,
@@ -82,11 +95,11 @@ export async function preparePage(
 
 function prepareSlice(
   events: readonly TopicEvent[],
-  options: ParseOptions,
+  options: AdmissionOptions,
   compose: Composer,
   now: number,
 ): PreparedPage {
-  const parsed = events.map((event) => parseEvent(event, options));
+  const parsed = events.map((event) => parse(event, options));
   const leavesRow = (one: ParsedEvent): one is Taken =>
     one.kind === "command" || (one.kind === "rejected" && one.replyable);
   const taken = parsed.filter(leavesRow);

@@ -133,8 +133,9 @@ interface Trace {
   readonly hops: number;
 }
 
-function traceOf(payload: Fields, metadata: Fields): Trace {
-  const fields = { ...fieldsOf(metadata["trace"]), ...fieldsOf(payload["trace"]) };
+/** The trace an event carries; what cannot be read counts as none. */
+export function traceOf(payload: unknown, metadata: unknown): Trace {
+  const fields = { ...fieldsOf(fieldsOf(metadata)["trace"]), ...fieldsOf(fieldsOf(payload)["trace"]) };
   const id = scalar(fields["id"]);
   const hops = Number(scalar(fields["hops"]) ?? 0);
   return {

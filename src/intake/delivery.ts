@@ -16,12 +16,12 @@ import type { ReplyFiles } from "../replies/files.ts";
 import { createOutbox } from "../replies/outbox.ts";
 import { type Clock, type Log, pause, type Random, systemClock } from "../replies/ports.ts";
 import { steadyJournal } from "../replies/steady-journal.ts";
-import type { TurnRunner } from "../replies/turn.ts";
+import type { Command, TurnRunner } from "../replies/turn.ts";
 import type { BackoffLimits } from "../service/backoff.ts";
 import type { Cursor, Generation } from "../service/types.ts";
 import { createTroubleLog } from "../trouble-log.ts";
-import { isRefusedSender, preparePage } from "./admission.ts";
-import type { ParseOptions } from "./command.ts";
+import { commandIdIn } from "./address.ts";
+import { type AdmissionOptions, isRefusedSender, preparePage } from "./admission.ts";
 import { createDispatcher, type HostReplyFate } from "./dispatcher.ts";
 import { createOperator, type Operator } from "./operator.ts";
 import { memoryOf, readMemory } from "./memory.ts";
@@ -39,7 +39,7 @@ export interface DeliveryOptions {
   readonly maxConcurrency: number;
   readonly turnTimeoutMs: number;
   readonly maxAttempts: number;
-  readonly parse?: ParseOptions;
+  readonly parse?: AdmissionOptions;
   /** Without it, a reply says that its files could not be sent. */
   readonly files?: ReplyFiles;
   /** No more events are taken over while so many commands are open. */
@@ -81,6 +81,8 @@ export interface Delivery {
   recall(topicId: string): Promise<Remembered | undefined>;
   /** What the host says by itself at an attempt's address. Never rejects; resolves when it is on disk, or dropped. */
   acceptHostReply(address: string, text: string, media: readonly string[]): Promise<HostReplyFate>;
+  /** The trace of the open command at an attempt's address. */
+  traceOf(address: string): Promise<{ readonly id: string; readonly hops: number } | undefined>;
   /** Takes up what the journal holds. To be awaited before anything else. */
   start(): Promise<void>;
   /** Settles what is under way; whatever is not settled after `deadlineMs` is taken up by the next start. */
@@ -266,6 +268,13 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       return position === undefined ? undefined : readMemory(position);
     },
     acceptHostReply: (address, text, media) => dispatcher.acceptHostReply(address, text, media),
+    async traceOf(address) {
+      const commandId = commandIdIn(address);
+      const open = commandId === undefined ? undefined : await journal.findOpen(commandId);
+      if (open === undefined) return undefined;
+      const { traceId, hops } = JSON.parse(open.body) as Command;
+      return { id: traceId, hops };
+    },
     async start() {
       stats.deadLetters = (await journal.numbers()).deadLetters;
       await outbox.start();

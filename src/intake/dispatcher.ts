@@ -267,7 +267,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       return false;
     }
     stats.replied(ending.status, death !== undefined);
-    options.onReplied(open.id, open.lane);
+    if (replies.length > 0) options.onReplied(open.id, open.lane);
+    else await options.files?.discard(files);
     return true;
   };
 

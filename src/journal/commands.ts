@@ -67,6 +67,7 @@ export function commandOperations(
      WHERE id = ? AND attempt = ? AND state = 'running'`,
   );
   const close = db.prepare("UPDATE commands SET state = 'replied' WHERE id = ? AND state <> 'replied'");
+  const forget = db.prepare("DELETE FROM commands WHERE id = ?");
   const bury = db.prepare(
     `INSERT INTO dead_letters
        (source, kind, reason, command_id, producer, lane, attempt, replays, received_at, died_at, body)
@@ -111,6 +112,7 @@ export function commandOperations(
       if (close.run(id).changes === 0) return false;
       writeReplies(id, replies, at);
       if (deathReason !== undefined) bury.run(deathReason, at, id);
+      if (replies.length === 0) forget.run(id);
       return true;
     },
     numbers() {

@@ -156,7 +156,7 @@ export interface JournalOperations {
    */
   putBack(id: number, attempt: number, refund: boolean, notBefore: number): boolean;
   /**
-   * Records the terminal reply; the first one wins. With `deathReason` the command also goes to the dead letters.
+   * Records the terminal reply; the first one wins. Without any part to publish the command is done at once. With `deathReason` the command also goes to the dead letters.
    * False when the command has been answered before.
    */
   reply(id: number, replies: readonly NewReply[], at: number, deathReason?: string): boolean;

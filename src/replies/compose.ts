@@ -67,12 +67,13 @@ function eventOf(command: Command, payload: Readonly<Record<string, unknown>>): 
 }
 
 /**
- * The reply as `openclaw.response` events.
+ * The reply as `openclaw.response` events; none for an event nobody wants an answer to.
  *
  * @example
  * const parts = composeReply(command, { status: "completed", message: "pong" }, 0);
  */
 export function composeReply(command: Command, ending: Ending, replays: number): readonly NewReply[] {
+  if (command.isNotice === true) return [];
   const common = {
     request_id: command.requestId,
     conversation_key: command.conversationKey,

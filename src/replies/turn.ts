@@ -48,6 +48,8 @@ export interface Command {
   readonly traceId: string;
   /** ISO-8601, from the event. */
   readonly storedAt?: string;
+  /** An event of a listening topic: nobody waits for a reply, and none is published. */
+  readonly isNotice?: true;
 }
 
 /** One attempt at a command. */

@@ -62,7 +62,7 @@ export async function runTool(
       throw new AgentruxError("not_allowed", `${tool.name} is only for the owner of this gateway`);
     }
     const { problems } = context.account;
-    if (problems.length > 0 && tool.name !== "agentrux_status") throw new AgentruxError("config", problems.join("; "));
+    if (problems.length > 0 && tool.worksUnconfigured !== true) throw new AgentruxError("config", problems.join("; "));
     limit = AbortSignal.timeout(tool.timeoutMs?.(args) ?? TOOL_TIMEOUT_MS);
     const { text, details } = await tool.run(args, context, AbortSignal.any([signal, limit]), progress);
     return { text, details: { ok: true, ...details }, isError: false };

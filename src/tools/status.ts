@@ -52,6 +52,7 @@ export const statusTool = defineTool({
   parameters: z.object({}),
   topicTurn: "always",
   replaySafe: true,
+  worksUnconfigured: true,
   async run(_args, context, signal) {
     const { account } = context;
     const connection = await connectionOf(context, signal);

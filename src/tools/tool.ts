@@ -29,6 +29,12 @@ export interface ToolFiles {
   send<T>(file: Attaching, use: (source: UploadSource, facts: FileFacts) => Promise<T>): Promise<T & FileFacts>;
 }
 
+/** Which chain of requests something belongs to, and how far along it stands. */
+export interface Trace {
+  readonly id: string;
+  readonly hops: number;
+}
+
 /** What a tool is given, besides its arguments. */
 export interface ToolContext {
   readonly account: AccountConfig;
@@ -44,6 +50,11 @@ export interface ToolContext {
   service(): Promise<CredentialedClient>;
   /** Numbers of the account, where it runs in this process. */
   health(): Readonly<Record<string, string | number | boolean>> | undefined;
+  /**
+   * The trace that what this turn sets off carries on, one hop further than the request it came from; undefined outside
+   * a topic turn.
+   */
+  trace(): Promise<Trace | undefined>;
   /** Puts the host's boundary around text nobody vouches for, with markers its writer cannot guess. */
   quote(text: string, sender: string): string;
   readonly files: ToolFiles;
@@ -82,6 +93,8 @@ export interface ToolDefinition<S extends z.ZodObject> {
   /** Only for the gateway's owner, proven by the host. */
   readonly ownerOnly?: boolean;
   readonly topicTurn: TopicTurnRule;
+  /** Also usable while the account's configuration has problems. */
+  readonly worksUnconfigured?: boolean;
   /** Repeating a call changes nothing. */
   readonly replaySafe?: boolean;
   /** What it gives back holds text from strangers. */

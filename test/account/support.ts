@@ -1,6 +1,6 @@
 /** A real hub, a real home folder and a real journal; only the agent's turns are scripted. */
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { issueActivationCode, createScript, createTopic } from "../../hub/src/admin/operations.ts";
@@ -107,6 +107,7 @@ export class Place {
   }
 
   async drop(code: string): Promise<void> {
+    await mkdir(this.paths.dir, { recursive: true, mode: 0o700 });
     await writeFile(this.paths.bootstrap, `# activation\n${code}\n`, { mode: 0o600 });
   }
 

@@ -57,8 +57,8 @@ export class TestGateway {
   /** Packs, installs and configures in `dir`; does not start yet. `config` are settings of the plugin. */
   static async prepare(
     dir: string,
-    hub: Hub,
-    topics: TestTopics,
+    hub: Pick<Hub, "url">,
+    topics: Pick<TestTopics, "commandTopicId" | "resultTopicId">,
     config: Readonly<Record<string, unknown>> = {},
   ): Promise<TestGateway> {
     const stateDir = path.join(dir, "openclaw");
@@ -133,11 +133,28 @@ export class TestGateway {
   }
 
   /** Waits until the plugin has a read position on the topic: what is published from then on is answered. */
-  async untilListening(topics: TestTopics): Promise<void> {
+  async untilListening(topics: Pick<TestTopics, "commandTopicId">): Promise<void> {
     await eventually("the plugin has a read position", () => {
       const file = this.file("waterline.json");
       return fs.existsSync(file) && fs.readFileSync(file, "utf8").includes(topics.commandTopicId);
     });
+  }
+
+  /**
+   * A turn of the gateway's owner, over its OpenAI-compatible endpoint, which has to be switched on; what the agent
+   * answers.
+   */
+  async askAsOwner(text: string): Promise<string> {
+    const answer = await fetch(`http://127.0.0.1:${this.home.port}/v1/chat/completions`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${this.home.gatewayToken}`, "content-type": "application/json" },
+      body: JSON.stringify({ model: "openclaw", messages: [{ role: "user", content: text }] }),
+      signal: AbortSignal.timeout(WAIT_TIMEOUT_MS),
+    });
+    const body = await answer.text();
+    if (!answer.ok) throw new Error(`the gateway answered ${answer.status}: ${body.slice(0, 300)}`);
+    const { choices } = JSON.parse(body) as { choices: { message: { content: string } }[] };
+    return choices[0]?.message.content ?? "";
   }
 
   /** The channel's account, as `openclaw channels status --probe --json` tells it. */

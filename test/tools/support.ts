@@ -122,6 +122,7 @@ export class Workshop {
       paths: this.paths,
       ...(options.turn === undefined ? {} : { turn: options.turn }),
       service: () => Promise.resolve(this.client),
+      trace: () => Promise.resolve(options.turn === undefined ? undefined : { id: "t-1", hops: 3 }),
       health: () => undefined,
       quote: (text, sender) => `<<q:${sender}>>${text}<</q>>`,
       files: options.files ?? {

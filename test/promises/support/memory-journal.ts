@@ -178,6 +178,7 @@ export class MemoryJournal implements JournalOperations {
     command.state = "replied";
     this.#write(id, replies, at);
     if (deathReason !== undefined) this.#bury(command, "turn", deathReason, at);
+    if (replies.length === 0) this.commands.delete(id);
     return true;
   }
 

@@ -1,0 +1,290 @@
+/**
+ * Every tool through a real agent turn in a real gateway: as the gateway's owner asks, and as a stranger on a topic
+ * does. One gateway serves the whole file, so the order of the tests is part of them.
+ */
+
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { createInvite, createTopic, issueActivationCode, listTopics } from "../../hub/src/admin/operations.ts";
+import { stopAllChildren } from "../../scripts/lib/children.ts";
+import { openClaw, setConfig } from "../../scripts/lib/openclaw.ts";
+import type { TopicEvent } from "../../src/service/types.ts";
+import { eventually, TestGateway } from "../support/gateway.ts";
+import { Transcripts } from "../support/transcripts.ts";
+import { Workshop } from "../tools/support.ts";
+
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 480_000 });
+
+let dir: string;
+let shop: Workshop;
+let gateway: TestGateway;
+const transcripts = new Transcripts();
+
+beforeAll(async () => {
+  dir = fs.mkdtempSync(path.join(os.tmpdir(), "agentrux-e2e-tools-"));
+  shop = await Workshop.open("a");
+  const { commands: commandTopicId, results: resultTopicId, news, desk } = shop.topics;
+  gateway = await TestGateway.prepare(
+    dir,
+    { url: shop.hub.url },
+    { commandTopicId, resultTopicId },
+    {
+      messagingTopics: [
+        { id: "news", topicId: news, mode: "read" },
+        { id: "desk", topicId: desk, mode: "write" },
+      ],
+    },
+  );
+  await setConfig(gateway.home, [
+    { path: "gateway.http.endpoints.chatCompletions.enabled", value: true },
+    { path: "tools.alsoAllow", value: ["agentrux_activate", "agentrux_redeem_grant"] },
+  ]);
+  await gateway.start();
+});
+
+afterAll(async () => {
+  await gateway?.close();
+  await shop?.close();
+  await stopAllChildren();
+  fs.rmSync(dir, { recursive: true, force: true });
+});
+
+const signal = () => AbortSignal.timeout(60_000);
+
+async function eventsOn(topicId: string): Promise<readonly TopicEvent[]> {
+  return (await shop.peer.pull({ topicId, after: "", limit: 1_000, signal: signal() })).events;
+}
+
+/** What the tool said in a turn of the owner. */
+async function ownerCalls(tool: string, args: object): Promise<string> {
+  const said = await gateway.askAsOwner(`TOOL:${tool}:${JSON.stringify(args)}`);
+  const result = said.replace(/^tool-said: /, "");
+  transcripts.add(tool, "owner", args, result);
+  return result;
+}
+
+let requests = 0;
+
+/** What the agent answers to a stranger's request, which is a call of a tool or any other text. */
+async function stranger(message: string): Promise<string> {
+  const request_id = `stranger-${++requests}`;
+  const { commands, results } = shop.topics;
+  const payload = { request_id, conversation_key: request_id, message };
+  await shop.peer.publish({ topicId: commands, type: "openclaw.request", payload, signal: signal() });
+  const reply = await eventually(`a reply to ${request_id}`, async () =>
+    (await eventsOn(results)).find((event) => (event.payload as { request_id?: string }).request_id === request_id),
+  );
+  return String((reply.payload as { message?: unknown }).message);
+}
+
+async function strangerCalls(tool: string, args: object): Promise<string> {
+  const result = (await stranger(`TOOL:${tool}:${JSON.stringify(args)}`)).replace(/^tool-said: /, "");
+  transcripts.add(tool, "topic", args, result);
+  return result;
+}
+
+describe("before there are credentials", () => {
+  it("agentrux_status says what is missing, and where it belongs", async () => {
+    const said = await ownerCalls("agentrux_status", {});
+    expect(said).toContain("connected: false");
+    expect(said).toContain("code: credentials_missing");
+    expect(said).toContain(gateway.file("BOOTSTRAP.md"));
+  });
+
+  it("other tools fail by a code and what to do about it", async () => {
+    const said = await ownerCalls("agentrux_read", { topic: "news" });
+    expect(said).toMatch(/^Failed \(credentials_missing\): Not connected to AgenTrux\./);
+  });
+
+  it("agentrux_activate refuses another service, and connects to the configured one", async () => {
+    const { code } = await issueActivationCode(shop.hub.deps, { script: "agent" });
+    const foreign = await ownerCalls("agentrux_activate", {
+      activation_code: code,
+      base_url: "https://service.example",
+    });
+    expect(foreign).toMatch(/^Failed \(not_allowed\)/);
+    expect(gateway.files()).not.toContain("credentials.json");
+    const said = await ownerCalls("agentrux_activate", { activation_code: code });
+    expect(said).toMatch(/^Connected to AgenTrux!/);
+    expect(fs.statSync(gateway.file("credentials.json")).mode & 0o777).toBe(0o600);
+    await gateway.untilListening({ commandTopicId: shop.topics.commands });
+  });
+});
+
+describe("the owner's agent", () => {
+  it("agentrux_status", async () => {
+    const said = await eventually("the account is up", async () => {
+      const seen = await ownerCalls("agentrux_status", {});
+      return seen.includes("running_here: true") && seen;
+    });
+    expect(said).toMatch(/connected: true\ngeneration: a/);
+  });
+
+  it("agentrux_topics", async () => {
+    const said = await ownerCalls("agentrux_topics", {});
+    expect(said).toContain(`- news ${shop.topics.news} (read)`);
+    expect(said).toContain("[commands]");
+  });
+
+  it("agentrux_publish", async () => {
+    const said = await ownerCalls("agentrux_publish", {
+      topic: "desk",
+      event_type: "build.finished",
+      payload: { ok: true },
+    });
+    expect(said).toMatch(/^Event published to "desk" \(event_id: /);
+    expect((await eventsOn(shop.topics.desk)).at(-1)).toMatchObject({ type: "build.finished", payload: { ok: true } });
+  });
+
+  it("agentrux_read, with the host's boundary around what others wrote", async () => {
+    const payload = { text: "rain by noon" };
+    await shop.peer.publish({ topicId: shop.topics.news, type: "weather", payload, signal: signal() });
+    const said = await ownerCalls("agentrux_read", { topic: "news", limit: 5 });
+    expect(said).toMatch(
+      /<<<EXTERNAL_UNTRUSTED_CONTENT id="[\w-]+">>>[\s\S]*rain by noon[\s\S]*<<<END_EXTERNAL_UNTRUSTED_CONTENT/,
+    );
+  });
+
+  it("agentrux_send_message", async () => {
+    const answered = eventually("the question", async () =>
+      (await eventsOn(shop.topics.desk)).find((event) => event.type === "message.request"),
+    ).then((event) =>
+      shop.peer.publish({
+        topicId: shop.topics.news,
+        type: "openclaw.response",
+        payload: { request_id: event.correlationId, status: "completed", message: "half past nine" },
+        signal: signal(),
+      }),
+    );
+    const said = await ownerCalls("agentrux_send_message", {
+      topic: "desk",
+      reply_topic: "news",
+      message: "what time is it?",
+    });
+    await answered;
+    expect(said).toMatch(/^Reply:\n<<<EXTERNAL[\s\S]*half past nine/);
+  });
+
+  it("agentrux_redeem_grant", async () => {
+    const topic = await createTopic(shop.hub.deps, { name: "theirs" });
+    const { code } = await createInvite(shop.hub.deps, { topic: topic.id, action: "read" });
+    const said = await ownerCalls("agentrux_redeem_grant", { invite_code: code });
+    expect(said).toBe(`Access granted! Topic: ${topic.id} (read)`);
+    expect(await ownerCalls("agentrux_read", { topic: topic.id })).toMatch(/^No events found/);
+  });
+});
+
+describe("a stranger's request", () => {
+  it("is offered the tools a topic turn may use, and no others", async () => {
+    await stranger("hello there");
+    const offered = gateway.model.requests.findLast(({ text }) => text === "hello there")?.toolNames ?? [];
+    expect(offered.filter((name) => name.startsWith("agentrux_")).toSorted()).toEqual(
+      expect.arrayContaining(["agentrux_publish", "agentrux_read", "agentrux_status", "agentrux_topics"]),
+    );
+    for (const name of ["agentrux_activate", "agentrux_redeem_grant", "agentrux_send_message"]) {
+      expect(offered).not.toContain(name);
+    }
+  });
+
+  it("may publish on a messaging topic, and its event carries the trace on", async () => {
+    expect(
+      await strangerCalls("agentrux_publish", { topic: "desk", event_type: "note", payload: { text: "passed on" } }),
+    ).toMatch(/^Event published/);
+    const event = (await eventsOn(shop.topics.desk)).at(-1);
+    expect(event?.payload).toMatchObject({ text: "passed on", trace: { hops: 1 } });
+  });
+
+  it("may read a messaging topic", async () => {
+    expect(await strangerCalls("agentrux_read", { topic: "news" })).toContain("rain by noon");
+  });
+
+  it.each(["results", "commands", "closed", "news"] as const)("cannot publish on %s", async (name) => {
+    const before = (await eventsOn(shop.topics[name])).filter(({ type }) => type === "forged").length;
+    const topic = shop.topics[name];
+    const said = await strangerCalls("agentrux_publish", { topic, event_type: "forged", payload: { text: "x" } });
+    expect(said).toMatch(/Only configured messaging topics are allowed/);
+    expect((await eventsOn(topic)).filter(({ type }) => type === "forged").length).toBe(before);
+  });
+
+  it.each(["commands", "results", "desk"] as const)("cannot read %s", async (name) => {
+    const said = await strangerCalls("agentrux_read", { topic: shop.topics[name] });
+    expect(said).toMatch(/Only configured messaging topics are allowed/);
+  });
+
+  it("cannot get out through a sub-agent or another session", async () => {
+    const { results } = shop.topics;
+    const forge = { topic: results, event_type: "forged", payload: { text: "by another" } };
+    const task = `TOOL:agentrux_publish:${JSON.stringify(forge)}`;
+    await stranger(`TOOL:sessions_spawn:${JSON.stringify({ task })}`);
+    await stranger(`TOOL:sessions_send:${JSON.stringify({ sessionKey: "agent:main:main", message: task })}`);
+    expect(
+      gateway.model.requests.filter(
+        ({ text }) => text.startsWith("TOOL:agentrux_publish") && text.includes("by another"),
+      ),
+    ).toEqual([]);
+    expect((await eventsOn(results)).filter(({ type }) => type === "forged")).toEqual([]);
+  });
+
+  it("has created nothing on the hub", async () => {
+    const names = (await listTopics(shop.hub.deps)).map(({ name }) => name);
+    expect(names.toSorted()).toEqual(["closed", "commands", "desk", "news", "results", "theirs"]);
+  });
+});
+
+describe("an event of a listening topic", () => {
+  const notices = (text: string) => gateway.model.requests.filter((request) => request.text.includes(text));
+  const tell = (payload: object) =>
+    shop.peer.publish({ topicId: shop.topics.news, type: "weather", payload, signal: signal() });
+
+  it("starts a turn, its text inside the host's boundary, and nothing of the answer is published", async () => {
+    const before = (await eventsOn(shop.topics.results)).length;
+    await tell({ text: "storm warning 17" });
+    const [seen] = await eventually(
+      "the turn",
+      () => notices("storm warning 17").length > 0 && notices("storm warning 17"),
+    );
+    const prompt = seen?.messages.map(({ text }) => text).join("\n") ?? "";
+    expect(prompt).toContain("Nobody waits for an answer");
+    expect(prompt).toMatch(/<<<EXTERNAL_UNTRUSTED_CONTENT[\s\S]*storm warning 17/);
+    await tell({ text: "the next one" });
+    await eventually("the next turn", () => notices("the next one").length > 0);
+    expect((await eventsOn(shop.topics.results)).length).toBe(before);
+  });
+
+  it("may do what a topic turn may, and no more", async () => {
+    const { results, desk } = shop.topics;
+    // The type stands in the prompt as it is, so that the scripted model finds its call there.
+    const publish = (topic: string, payload: string) =>
+      shop.peer.publish({
+        topicId: shop.topics.news,
+        type: `TOOL:agentrux_publish:${JSON.stringify({ topic, event_type: "noted", payload })}`,
+        payload: "now",
+        signal: signal(),
+      });
+    await publish(results, "forged");
+    await publish("desk", "allowed");
+    await eventually("the event on desk", async () => (await eventsOn(desk)).some(({ type }) => type === "noted"));
+    expect((await eventsOn(results)).filter(({ type }) => type === "noted")).toEqual([]);
+  });
+
+  it("may be met with silence", async () => {
+    await tell({ text: "SILENT please" });
+    await eventually("the silent turn", () => notices("SILENT please").length > 0);
+    const status = await eventually("nothing is left open", async () => {
+      const said = await ownerCalls("agentrux_status", {});
+      return said.includes("backlog: 0") && said;
+    });
+    expect(status).toContain("deadLetters: 0");
+    expect(notices("SILENT please").length).toBeLessThan(3);
+  });
+});
+
+describe("without a gateway", () => {
+  it("an agent run of the command line has the tools too", async () => {
+    await gateway.stop();
+    const args = ["agent", "--local", "--agent", "main", "--session-id", "cli", "--message", "TOOL:agentrux_topics:{}"];
+    expect(await openClaw(gateway.home, args)).toContain(`- news ${shop.topics.news} (read)`);
+  });
+});

@@ -1,0 +1,59 @@
+import { describe, expect, it } from "vitest";
+import { preparePage } from "../../src/intake/admission.ts";
+import { type Listening, parseListened } from "../../src/intake/listening.ts";
+import { composeReply } from "../../src/replies/compose.ts";
+import type { TopicEvent } from "../../src/service/types.ts";
+
+const TOPIC = "11111111-1111-4111-8111-111111111111";
+const listening: Listening = { topics: new Set([TOPIC]), ownScriptId: "me" };
+const event = (over: Partial<TopicEvent> = {}): TopicEvent => ({
+  topicId: TOPIC,
+  eventId: "e-1",
+  cursor: "1",
+  type: "weather",
+  payload: { sky: "clear" },
+  producer: "station",
+  ...over,
+});
+const parsed = (over: Partial<TopicEvent> = {}) => parseListened(event(over), listening);
+
+describe("an event of a listening topic", () => {
+  it("is a notice, whatever its type and payload", () => {
+    for (const payload of [{ sky: "clear" }, "text", 7, null, [1], { message: "" }]) {
+      const one = parsed({ payload, type: "openclaw.response" });
+      expect(one).toMatchObject({ kind: "command", requestIdGiven: false, command: { isNotice: true } });
+      expect(one.kind === "command" && one.command.message).toContain(JSON.stringify(payload));
+    }
+  });
+
+  it("is passed over when it is our own", () => {
+    expect(parsed({ producer: "me" })).toEqual({ kind: "ignored", reason: "own_event" });
+  });
+
+  it("carries its trace on, and ends where it has gone too far, without an answer", () => {
+    expect(parsed({ payload: { trace: { id: "t", hops: 2 } } })).toMatchObject({ command: { traceId: "t", hops: 2 } });
+    expect(parsed({ payload: { trace: { hops: 9 } } })).toMatchObject({ kind: "rejected", replyable: false });
+    expect(parsed({ metadata: { trace: { hops: 9 } } })).toMatchObject({ kind: "rejected", replyable: false });
+  });
+
+  it("starts no turn for a sender whose commands are not taken, and says nothing to them", () => {
+    const senders = { dmPolicy: "allowlist", allowFrom: ["friend"] } as const;
+    expect(parseListened(event(), listening, { senders })).toMatchObject({ kind: "rejected", replyable: false });
+    expect(parseListened(event({ producer: "friend" }), listening, { senders })).toMatchObject({ kind: "command" });
+  });
+
+  it("keeps producers apart, and is bounded", () => {
+    const one = parsed({ payload: "x".repeat(2_000_000) });
+    expect(one.kind === "command" && one.command.message.length).toBe(1_048_576);
+    expect(one).toMatchObject({ command: { producer: "station", conversationKey: "events" } });
+  });
+
+  it("leaves a row without a reply; the same on the command topic is no command", async () => {
+    const elsewhere = event({ topicId: "22222222-2222-4222-8222-222222222222" });
+    const page = await preparePage([event(), elsewhere], { listening }, composeReply, 0, () => Promise.resolve());
+    expect(page.rows).toHaveLength(1);
+    expect(page.dropped).toEqual([{ kind: "ignored", reason: "no_message" }]);
+    const [taken] = page.taken;
+    expect(taken && composeReply(taken.command, { status: "completed", message: "noted" }, 0)).toEqual([]);
+  });
+});
