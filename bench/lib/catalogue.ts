@@ -15,6 +15,10 @@ const OURS: Loaders = {
   "hub-pull": () => import("../benchmarks/hub-pull.ts"),
   "hub-listeners": () => import("../benchmarks/hub-listeners.ts"),
   "hub-lifecycle": () => import("../benchmarks/hub-lifecycle.ts"),
+  "world-ingest": () => import("../benchmarks/world-ingest.ts"),
+  "world-read": () => import("../benchmarks/world-read.ts"),
+  "world-watch": () => import("../benchmarks/world-watch.ts"),
+  "world-restart": () => import("../benchmarks/world-restart.ts"),
 };
 
 const PEERS: Loaders = {
