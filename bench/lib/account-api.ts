@@ -30,6 +30,8 @@ export interface AccountApi {
   loopDelay(): Promise<LoopDelay>;
   /** Memory that is in use after a collection, MiB: the main thread's heap and what it holds outside. */
   liveMiB(): Promise<number>;
+  /** How many resources keep the event loop alive: sockets, timers, watchers, the journal's thread. */
+  handles(): Promise<number>;
 }
 
 export type AccountChild = Child<AccountApi>;

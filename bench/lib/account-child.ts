@@ -112,6 +112,9 @@ const api: AccountApi = {
     const { heapUsed, external } = process.memoryUsage();
     return (heapUsed + external) / BYTES_PER_MIB;
   },
+  async handles() {
+    return process.getActiveResourcesInfo().length;
+  },
 };
 
 serve(api);

@@ -55,9 +55,13 @@ export class Place {
 
   /** A token of a new script that may write to and read from the topic. */
   async askerToken(topicId: string): Promise<string> {
+    return await (await this.asker(topicId)).token();
+  }
+
+  /** A client of a new script that may write to and read from the topic; it renews its tokens. */
+  async asker(topicId: string): Promise<AgentruxClient> {
     const script = await this.hub.createScript(`asker-${(this.#pairs += 1)}`, { write: topicId, read: topicId });
-    const client = new AgentruxClient(await activate(this.hub.url, await this.hub.issueCode(script)));
-    return await client.token();
+    return new AgentruxClient(await activate(this.hub.url, await this.hub.issueCode(script)));
   }
 
   /** Credentials of the pair's agent. */
