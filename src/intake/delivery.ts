@@ -8,7 +8,13 @@
  */
 
 import { AgentruxError, errorText } from "../errors.ts";
-import { EVENT_KNOWN, type Journal, REQUEST_KNOWN } from "../journal/types.ts";
+import {
+  type AdmissionRow,
+  EVENT_KNOWN,
+  type Journal,
+  type OpenCommandWithBody,
+  REQUEST_KNOWN,
+} from "../journal/types.ts";
 import type { ReplyChannel } from "../replies/channel.ts";
 import { type Composer, composeReply } from "../replies/compose.ts";
 import { composeForComposer, isComposerRequest } from "../replies/composer-dialect.ts";
@@ -197,12 +203,19 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     move: options.move ?? (() => Promise.resolve(false)),
   });
 
+  const withFirstAttempts = (rows: readonly AdmissionRow[]): readonly AdmissionRow[] => {
+    // A rejected command in front of them keeps the others of its lane from being first.
+    const places = dispatcher.startable(rows.map(({ lane }) => lane));
+    return rows.map((row, place) => (places.has(place) && row.replies === undefined ? { ...row, begun: true } : row));
+  };
+
   const admit: AdmitPage = async (page, signal) => {
     await room.wait(signal);
     const at = clock.now();
     const prepared = await preparePage(page.events, parse, compose, at, () => pause(clock, 0, signal));
+    const rows = withFirstAttempts(prepared.rows);
     const { ids } = await plainJournal
-      .admit(page.topicId, prepared.rows, at, memoryOf(options.generation, page))
+      .admit(page.topicId, rows, at, memoryOf(options.generation, page))
       .catch((error: unknown) => {
         if (error instanceof AgentruxError) onTrouble(error);
         throw error;
@@ -215,7 +228,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       else if (one.kind === "rejected") addOne(stats.counts.rejected, one.reason);
     }
     for (const [index, parsed] of prepared.taken.entries()) {
-      const row = prepared.rows[index];
+      const row = rows[index];
       if (row === undefined) continue;
       const id = ids[index] ?? EVENT_KNOWN;
       if (id === EVENT_KNOWN) stats.counts.duplicates += 1;
@@ -235,7 +248,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       } else {
         stats.counts.commands += 1;
         openSince.set(id, at);
-        dispatcher.add({ id, lane: row.lane, producer: row.producer, state: "received", notBefore: 0 });
+        const { lane, producer } = row;
+        if (row.begun) dispatcher.addBegun(begunCommand(id, row, at));
+        else dispatcher.add({ id, lane, producer, state: "received", notBefore: 0 });
       }
     }
     dispatcher.pump();
@@ -309,4 +324,11 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     },
     operator,
   };
+}
+
+/** A command that was taken over with its first attempt counted. */
+function begunCommand(id: number, row: AdmissionRow, at: number): OpenCommandWithBody {
+  const { commandId, lane, producer, body } = row;
+  const counted = { state: "running", attempt: 1, tries: 1, replays: 0, notBefore: 0, receivedAt: at } as const;
+  return { id, commandId, lane, producer, body, ...counted };
 }

@@ -1,7 +1,8 @@
 /**
  * Owns the life of a command from being taken over to being answered.
  *
- *   received -> running(n)   the attempt is counted on disk before its turn starts
+ *   received -> running(n)   the attempt is counted on disk before its turn starts; the first one may be counted in
+ *                            the taking over itself, when nothing stands in its way
  *   running(n) -> replied    the first reply that is written down wins, wherever it comes from: the turn, the host
  *                            speaking by itself at the attempt's address, or this file giving up
  *              -> received   another attempt, later: after a failure (counted), or when the host took no work (not)
@@ -65,6 +66,13 @@ export interface Dispatcher {
   readonly refusals: number;
   /** Takes in a command; one that is `running` was interrupted. */
   add(command: LaneEntry & Pick<OpenCommand, "state" | "notBefore">): void;
+  /**
+   * Which of these new commands could start at once, by their places in the list. Their first attempts may be counted
+   * when they are taken over; they then come in through `addBegun`.
+   */
+  startable(lanes: readonly string[]): ReadonlySet<number>;
+  /** Takes in a command whose first attempt is counted on disk and has not started. */
+  addBegun(command: OpenCommandWithBody): void;
   /** Starts what may start. */
   pump(): void;
   acceptHostReply(address: string, text: string, media: readonly string[]): Promise<HostReplyFate>;
@@ -87,6 +95,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const stopping = new AbortController();
   /** Commands whose state on disk is `running`: taken up again only after the host was asked. */
   const begunOnDisk = new Set<number>();
+  /** Commands whose next attempt is counted on disk and has not started. */
+  const counted = new Map<number, OpenCommandWithBody>();
   /** Commands being handled, and the way to end a wait for the host: it has answered, or we stop. */
   const handled = new Map<number, AbortController>();
   const swallowed = new Map<number, number>();
@@ -131,6 +141,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const finish = (entry: LaneEntry): void => {
     begunOnDisk.delete(entry.id);
     swallowed.delete(entry.id);
+    counted.delete(entry.id);
     lanes.finish(entry);
     options.onFinished(entry.id);
   };
@@ -144,7 +155,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
   const attempt = async (entry: LaneEntry, signal: AbortSignal): Promise<void> => {
     failpoint("turn.beginning");
-    const begun = await journal.begin(entry.id);
+    const begun = counted.get(entry.id) ?? (await journal.begin(entry.id));
+    counted.delete(entry.id);
     if (begun === undefined) {
       finish(entry);
       return;
@@ -307,6 +319,21 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       const { id, lane, producer } = command;
       lanes.add({ id, lane, producer }, delayMs > 0 ? clock.monotonic() + delayMs : 0);
     },
+    startable(keys) {
+      const first = new Map<string, number>();
+      for (const [place, key] of keys.entries()) {
+        if (!first.has(key) && !lanes.has(key)) first.set(key, place);
+      }
+      // All or none: whose turn it is among too many is for the lanes to say.
+      const free = options.maxConcurrency() - lanes.running - lanes.ready;
+      const none = stopped || gate.refusals > 0 || !options.mayStart() || first.size > free;
+      return new Set(none ? [] : first.values());
+    },
+    addBegun(command) {
+      counted.set(command.id, command);
+      const { id, lane, producer } = command;
+      lanes.add({ id, lane, producer });
+    },
     pump,
     async acceptHostReply(address, text, media) {
       const commandId = commandIdIn(address);
@@ -333,6 +360,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       cancelWake();
       gate.stop();
       for (const waiting of handled.values()) waiting.abort();
+      // What was counted and never started costs no try; where the disk refuses that, it counts as interrupted.
+      for (const { id, attempt: number } of counted.values()) {
+        work.add(journal.putBack(id, number, true, 0).then(ignore, ignore));
+      }
       const cancelAbort = clock.after(deadlineMs, () => stopping.abort());
       const settled = new AbortController();
       await Promise.race([Promise.all(work), pause(clock, deadlineMs + STOP_GRACE_MS, settled.signal)]);
@@ -350,6 +381,8 @@ function missing(count: number): Collected {
   const listed = Array.from({ length: count }, () => ({ ...one, error: { code: "unexpected", message: NOT_SENT } }));
   return { listed, files: [] };
 }
+
+function ignore(): void {}
 
 function mediaOf(result: TurnResult): readonly string[] {
   return result.kind === "replied" ? result.media : [];

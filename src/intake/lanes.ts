@@ -47,6 +47,10 @@ export interface Lanes {
   readonly size: number;
   readonly running: number;
   readonly held: number;
+  /** Lanes whose first command could start. */
+  readonly ready: number;
+  /** Whether a command of this lane is known. */
+  has(lane: string): boolean;
   /** Adds a command at the end of its lane. `wakeAt`: if it comes first there, it may not start before. */
   add(entry: LaneEntry, wakeAt?: number): void;
   /** The next command to start, which then holds a slot; undefined when there is none, or no slot. */
@@ -67,14 +71,14 @@ export function createLanes(maxConcurrency: () => number): Lanes {
   const producers = new Map<string, Producer>();
   const turns = new Fifo<Producer>();
   const delayed = createHeap<Lane>((a, b) => a.wakeAt - b.wakeAt);
-  const count = { size: 0, running: 0, held: 0 };
+  const count = { size: 0, running: 0, held: 0, ready: 0 };
 
   const setState = (lane: Lane, state: Lane["state"]): void => {
-    if (lane.state === "running" || lane.state === "held") count[lane.state] -= 1;
+    if (isCounted(lane.state)) count[lane.state] -= 1;
     if (lane.state === "delayed") delayed.remove(lane);
     lane.state = state;
     lane.turn += 1;
-    if (state === "running" || state === "held") count[state] += 1;
+    if (isCounted(state)) count[state] += 1;
     if (state === "ready") {
       lane.producer.ready.push({ lane, turn: lane.turn });
       stand(lane.producer);
@@ -148,6 +152,10 @@ export function createLanes(maxConcurrency: () => number): Lanes {
     get held() {
       return count.held;
     },
+    get ready() {
+      return count.ready;
+    },
+    has: (lane) => lanes.has(lane),
     add(entry, wakeAt = 0) {
       count.size += 1;
       const known = lanes.get(entry.lane);
@@ -195,4 +203,8 @@ export function createLanes(maxConcurrency: () => number): Lanes {
       return delayed.peek()?.wakeAt;
     },
   };
+}
+
+function isCounted(state: Lane["state"]): state is "running" | "held" | "ready" {
+  return state === "running" || state === "held" || state === "ready";
 }

@@ -32,6 +32,11 @@ export function toOpenCommand(row: Row): OpenCommand {
   };
 }
 
+function stateOf(row: AdmissionRow): CommandState {
+  if (row.replies !== undefined) return "replied";
+  return row.begun ? "running" : "received";
+}
+
 function withBody(row: Row | undefined): OpenCommandWithBody | undefined {
   return row && { ...toOpenCommand(row), body: String(row["body"]) };
 }
@@ -49,7 +54,8 @@ export function commandOperations(
   const getSource = db.prepare("SELECT id, position FROM sources WHERE account = ? AND topic = ?");
   const setPosition = db.prepare("UPDATE sources SET position = ? WHERE id = ?");
   const addCommand = db.prepare(
-    "INSERT INTO commands (source, command_id, producer, lane, state, received_at, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    `INSERT INTO commands (source, command_id, producer, lane, state, attempt, tries, received_at, body)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const listOpen = db.prepare(
     `SELECT ${COLUMNS} FROM commands WHERE id > ? AND state <> 'replied' AND ${OF_ACCOUNT} ORDER BY id LIMIT ?`,
@@ -83,8 +89,19 @@ export function commandOperations(
   const admitOne = (source: number, row: AdmissionRow, at: number): number => {
     const known = seen.take(row.commandId, row.requestKey);
     if (known !== undefined) return known;
-    const state: CommandState = row.replies === undefined ? "received" : "replied";
-    const added = addCommand.run(source, row.commandId, row.producer, row.lane, state, at, row.body);
+    const attempts = row.begun ? 1 : 0;
+    const state = stateOf(row);
+    const added = addCommand.run(
+      source,
+      row.commandId,
+      row.producer,
+      row.lane,
+      state,
+      attempts,
+      attempts,
+      at,
+      row.body,
+    );
     const id = Number(added.lastInsertRowid);
     if (row.replies !== undefined) writeReplies(id, row.replies, at);
     return id;

@@ -37,6 +37,8 @@ export interface AdmissionRow {
   readonly body: string;
   /** Present for a command that is answered without a turn (a rejected one). */
   readonly replies?: readonly NewReply[];
+  /** The first attempt begins with the taking over: one flush to disk instead of two. */
+  readonly begun?: boolean;
 }
 
 /** In `Admission.ids`: the event had been taken before. */

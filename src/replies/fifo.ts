@@ -19,6 +19,11 @@ export class Fifo<T> {
     return this.#items[this.#head];
   }
 
+  /** The one behind the first. */
+  peekSecond(): T | undefined {
+    return this.#items[this.#head + 1];
+  }
+
   shift(): T | undefined {
     const item = this.#items[this.#head];
     if (this.#head < this.#items.length) this.#head += 1;

@@ -2,8 +2,9 @@
  * Owns when which reply goes out. What happens to a single part is told in sender.ts.
  *
  * The parts of one reply go out in order, and the replies of one conversation in the order they were written down; a
- * few conversations are served at once. A reply that keeps failing steps out of its conversation's line after some
- * attempts, so that it holds up nobody for as long as it lasts.
+ * few conversations are served at once. A reply that keeps failing must not hold up its conversation for ever, and an
+ * outage must not cost it its place: after some attempts the next reply of the line is tried right behind it, and only
+ * if that one gets through does the first step out of the line.
  */
 
 import { errorText } from "../errors.ts";
@@ -51,7 +52,7 @@ interface Line {
 
 const DAY_MS = 86_400_000;
 const PARALLEL = 4;
-/** A reply with more failed attempts than this no longer holds up the next ones of its conversation. */
+/** After so many failed attempts it is asked whether the reply is stuck by itself. */
 const ATTEMPTS_IN_LINE = 6;
 /** Replies journaled by an earlier life of this account, after it was stopped, are found by looking again. */
 const RESCAN_MS = 30_000;
@@ -143,7 +144,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
         const step: Step =
           reply === undefined ? { kind: "done", end: "published" } : await send(reply, stopping.signal);
         if (step.kind === "next") continue;
-        if (step.kind === "wait") wait(line, command, step);
+        if (step.kind === "wait") await wait(line, command, step);
         else {
           leave(line, command);
           if (reply !== undefined) options.onDone(command, step.end);
@@ -158,14 +159,30 @@ export function createOutbox(options: OutboxOptions): Outbox {
     }
   };
 
-  const wait = (line: Line, command: number, step: Extract<Step, { kind: "wait" }>): void => {
+  const wait = async (line: Line, command: number, step: Extract<Step, { kind: "wait" }>): Promise<void> => {
     if (step.quietMs > 0) quietUntil = Math.max(quietUntil, clock.monotonic() + step.quietMs);
-    if (step.attempts <= ATTEMPTS_IN_LINE || line.commands.size === 1) {
+    const stuck = step.attempts > ATTEMPTS_IN_LINE && step.quietMs === 0 && (await nextGetsThrough(line));
+    if (!stuck) {
       makeDue(line, step.delayMs);
       return;
     }
     leave(line, command);
     add(command, `${line.lane}/${command}`, step.delayMs);
+  };
+
+  /** Tries the reply behind the first one. */
+  const nextGetsThrough = async (line: Line): Promise<boolean> => {
+    const command = line.commands.peekSecond();
+    if (command === undefined || stopped) return false;
+    const reply = await journal.nextReply(command);
+    if (reply === undefined) return false;
+    const step = await send(reply, stopping.signal);
+    if (step.kind === "done") {
+      known.delete(command);
+      line.commands.removeFirst((queued) => queued === command);
+      options.onDone(command, step.end);
+    }
+    return step.kind !== "wait";
   };
 
   const leave = (line: Line, command: number): void => {

@@ -10,6 +10,9 @@ import { openOperatorJournal } from "../../src/journal/operator-journal.ts";
 import type { JournalFinding } from "../../src/journal/set-aside.ts";
 import { codeOf, hex, reply, row, tempDir } from "./support.ts";
 
+/** A real time: upkeep, which runs beside these tests, forgets ids that are days old. */
+const NOW = Date.now();
+
 let dir: ReturnType<typeof tempDir>;
 let files: JournalFile[];
 let children: ChildProcess[];
@@ -46,7 +49,7 @@ async function holder(...args: readonly string[]): Promise<ChildProcess> {
 describe("an open journal", () => {
   it("has written down what it confirms", async () => {
     const journal = (await open()).account("default");
-    const { ids } = await journal.admit("t", [row("a"), row("b")], 1);
+    const { ids } = await journal.admit("t", [row("a"), row("b")], NOW);
     const reader = new DatabaseSync(pathOf(), { readOnly: true });
     expect(Number(reader.prepare("SELECT count(*) AS n FROM commands").get()?.["n"])).toBe(2);
     await journal.begin(ids[0] ?? 0);
@@ -55,7 +58,7 @@ describe("an open journal", () => {
   });
 
   it("is readable by its owner only", async () => {
-    await (await open()).account("default").admit("t", [row("a")], 1);
+    await (await open()).account("default").admit("t", [row("a")], NOW);
     const names = readdirSync(dir.path);
     expect(names).toContain("journal.sqlite-wal");
     for (const name of names) expect([name, statSync(join(dir.path, name)).mode & 0o777]).toEqual([name, 0o600]);
@@ -65,16 +68,16 @@ describe("an open journal", () => {
     const journal = (await open()).account("default");
     const wal = (): number => statSync(`${pathOf()}-wal`).size;
     const begin = wal();
-    for (let n = 0; n < 60; n += 1) await journal.admit("t", [row(`one-${n}`)], 1);
+    for (let n = 0; n < 60; n += 1) await journal.admit("t", [row(`one-${n}`)], NOW);
     const single = wal() - begin;
-    await Promise.all(Array.from({ length: 60 }, (_, n) => journal.admit("t", [row(`many-${n}`)], 1)));
+    await Promise.all(Array.from({ length: 60 }, (_, n) => journal.admit("t", [row(`many-${n}`)], NOW)));
     expect(wal() - begin - single).toBeLessThan(single / 4);
   });
 
   it("finishes what was called before it closes, and refuses what comes after", async () => {
     const file = await open();
     const journal = file.account("default");
-    const admitted = journal.admit("t", [row("a")], 1);
+    const admitted = journal.admit("t", [row("a")], NOW);
     await Promise.all([file.close(), file.close()]);
     expect((await admitted).ids[0]).toBeGreaterThan(0);
     expect(await codeOf(journal.numbers())).toBe("stopped");
@@ -96,10 +99,10 @@ describe("an open journal", () => {
     const journal = (await open()).account("default");
     const other = new DatabaseSync(pathOf());
     other.exec("BEGIN IMMEDIATE");
-    expect(await codeOf(journal.admit("t", [row("a")], 1))).toBe("disk");
+    expect(await codeOf(journal.admit("t", [row("a")], NOW))).toBe("disk");
     other.exec("ROLLBACK");
     other.close();
-    expect((await journal.admit("t", [row("a")], 1)).ids[0]).toBeGreaterThan(0);
+    expect((await journal.admit("t", [row("a")], NOW)).ids[0]).toBeGreaterThan(0);
   });
 });
 
@@ -125,7 +128,7 @@ describe("ownership", () => {
     const file = await waiting;
     files.push(file);
     expect(standby).toEqual([child.pid]);
-    expect((await file.account("default").admit("t", [row("theirs")], 2)).ids).toEqual([0]);
+    expect((await file.account("default").admit("t", [row("theirs")], NOW)).ids).toEqual([0]);
   });
 
   it("stays with an owner that is suspended", async () => {
@@ -164,7 +167,7 @@ describe("a damaged journal", () => {
   it("that is no database is set aside as it is, and a new one begun", async () => {
     writeFileSync(pathOf(), "this is not a database, but somebody may want it back".repeat(100));
     const journal = (await open({ onFinding })).account("default");
-    expect((await journal.admit("t", [row("a")], 1)).ids[0]).toBeGreaterThan(0);
+    expect((await journal.admit("t", [row("a")], NOW)).ids[0]).toBeGreaterThan(0);
     expect(findings).toHaveLength(1);
     const aside = findings[0]?.setAside ?? "";
     expect(aside).toMatch(/journal\.sqlite\.corrupt-\d{8}-\d{6}$/);
@@ -175,7 +178,7 @@ describe("a damaged journal", () => {
     const file = await open();
     const journal = file.account("default");
     const rows = Array.from({ length: 400 }, (_, n) => row(`e${n}`, { body: JSON.stringify("x".repeat(2_000)) }));
-    const { ids } = await journal.admit("t", rows, 1);
+    const { ids } = await journal.admit("t", rows, NOW);
     await journal.reply(ids[399] ?? 0, [reply("last")], 2);
     await file.close();
     const middle = Math.floor(statSync(pathOf()).size / 2 / 4096) * 4096;
@@ -190,7 +193,7 @@ describe("a damaged journal", () => {
     expect(await again.nextReply(ids[399] ?? 0)).toMatchObject({ replyId: "idk_last_1" });
     // What was known stays known, and new numbers are far from the old ones.
     const rescuedRows = rows.filter((_, n) => openIds.includes(ids[n] ?? 0));
-    const admitted = await again.admit("t", [...rescuedRows, row("new")], 3);
+    const admitted = await again.admit("t", [...rescuedRows, row("new")], NOW);
     expect(admitted.ids.slice(0, -1).filter((id) => id !== 0)).toEqual([]);
     expect(admitted.ids.at(-1)).toBeGreaterThan(1_000_000);
   });
@@ -198,7 +201,7 @@ describe("a damaged journal", () => {
   it("is replaced while running, and what met the damage may try again", async () => {
     const journal = (await open({ onFinding })).account("default");
     const rows = Array.from({ length: 3_000 }, (_, n) => row(`e${n}`, { body: JSON.stringify("x".repeat(3_000)) }));
-    await journal.admit("t", rows, 1);
+    await journal.admit("t", rows, NOW);
     const other = new DatabaseSync(pathOf());
     other.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     other.close();
@@ -208,7 +211,7 @@ describe("a damaged journal", () => {
     expect(first).toBe("journal_corrupt");
     expect(findings).toHaveLength(1);
     expect((await journal.openCommands(0, 10_000)).length).toBe(findings[0]?.rescued);
-    expect((await journal.admit("t", [row("after")], 2)).ids[0]).toBeGreaterThan(1_000_000);
+    expect((await journal.admit("t", [row("after")], NOW)).ids[0]).toBeGreaterThan(1_000_000);
   });
 });
 
@@ -221,7 +224,7 @@ describe("the operator's way in", () => {
   it("acts by itself while no gateway runs", async () => {
     const file = await open();
     const journal = file.account("default");
-    const { ids } = await journal.admit("t", [row("a")], 1);
+    const { ids } = await journal.admit("t", [row("a")], NOW);
     await journal.begin(ids[0] ?? 0);
     await journal.reply(ids[0] ?? 0, [reply("a")], 1, "no luck");
     await file.close();
@@ -237,7 +240,7 @@ describe("the operator's way in", () => {
 
   it("reads beside a running gateway and leaves it to act", async () => {
     const journal = (await open()).account("default");
-    await journal.admit("t", [row("a")], 1);
+    await journal.admit("t", [row("a")], NOW);
     // The journal is owned by this process, as a gateway would own it.
     const operator = await openOperatorJournal(dir.path, "default");
     expect(operator?.ownerPid).toBe(process.pid);

@@ -70,7 +70,8 @@ describe("poison", () => {
         return new AgentruxError("disk", "a statement that cannot succeed");
       };
       bench.auto = ({ command, attempt }) =>
-        operation === "putBack" && attempt === 1 ? { kind: "failed", reason: "r" } : replied(command.message);
+        // The first attempt is counted when the command is taken over; only a second one is begun by itself.
+        operation !== "reply" && attempt === 1 ? { kind: "failed", reason: "r" } : replied(command.message);
       await bench.send("c1", "a");
       await bench.send("c2", "b");
       await bench.clock.until(() => bench.replies.length === 2, 120_000);

@@ -588,3 +588,41 @@ describe("publishing as a whole", () => {
     expect(outbox.fault).toBeUndefined();
   });
 });
+
+describe("the order of a conversation", () => {
+  const published = (): number[] => done.map(([id]) => id);
+
+  it("outlasts an outage of any length", async () => {
+    let down = true;
+    const through = channel(true);
+    outbox = make({
+      channel: { ...through, publish: (...args) => (down ? Promise.reject(LOST) : through.publish(...args)) },
+    });
+    const ids = [answered("1"), answered("2"), answered("3")];
+    for (const id of ids) outbox.add(id, "lane");
+    await clock.advance(2 * 3_600_000);
+    expect(disk.nextReply(ids[0] ?? 0)?.attempts).toBeGreaterThan(20);
+    down = false;
+    await clock.until(() => done.length === 3, 300_000);
+    expect(published()).toEqual(ids);
+  });
+
+  it("does not wait for a reply that is stuck by itself", async () => {
+    const through = channel(true);
+    let stuck = true;
+    outbox = make({
+      channel: {
+        ...through,
+        publish: (event, ...rest) =>
+          stuck && event.payload["message"] === "1" ? Promise.reject(UNAVAILABLE) : through.publish(event, ...rest),
+      },
+    });
+    const ids = [answered("1"), answered("2"), answered("3")];
+    for (const id of ids) outbox.add(id, "lane");
+    await clock.until(() => done.length === 2, 600_000);
+    expect(published()).toEqual(ids.slice(1));
+    stuck = false;
+    await clock.until(() => done.length === 3, 300_000);
+    expect(sent.filter(({ event }) => event.payload["message"] === "1")).toHaveLength(1);
+  });
+});

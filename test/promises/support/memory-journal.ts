@@ -60,9 +60,10 @@ export class MemoryJournal implements JournalOperations {
       this.seen.add(row.commandId);
       if (row.requestKey !== undefined) this.seen.add(row.requestKey);
       const id = (this.#last.command += 1);
-      const { commandId, producer, lane, body, replies } = row;
-      const state = replies === undefined ? "received" : "replied";
-      this.#open(id, { commandId, producer, lane, body, topicId, state, receivedAt: at });
+      const { commandId, producer, lane, body, replies, begun = false } = row;
+      const state = replies !== undefined ? "replied" : begun ? "running" : "received";
+      const attempts = begun ? { attempt: 1, tries: 1 } : {};
+      this.#open(id, { commandId, producer, lane, body, topicId, state, receivedAt: at, ...attempts });
       this.#write(id, replies ?? [], at);
       return id;
     });
