@@ -5,6 +5,7 @@ import type { OpenClawPluginDefinition } from "openclaw/plugin-sdk/core";
 import { agentruxChannel } from "./host/channel.ts";
 import { registerCli } from "./host/cli.ts";
 import { registerHooks } from "./host/hooks.ts";
+import { registerMetrics } from "./host/metrics.ts";
 import { setRuntime } from "./host/runtime.ts";
 import { registerToolGate } from "./host/tool-gate.ts";
 import { registerTools } from "./host/tools.ts";
@@ -17,7 +18,10 @@ const entry: OpenClawPluginDefinition = defineChannelPluginEntry({
   plugin: agentruxChannel,
   setRuntime,
   registerCliMetadata: registerCli,
-  registerFull: registerTools,
+  registerFull: (api) => {
+    registerTools(api);
+    registerMetrics(api);
+  },
   registerCapabilities: (api) => {
     registerHooks(api);
     registerToolGate(api);

@@ -29,6 +29,7 @@ import { type AccountAttachments, openAttachments } from "./attachments.ts";
 import { healthOf } from "./health.ts";
 import { type Listeners, startListeners } from "./listeners.ts";
 import { withConfiguredUrl } from "./service-url.ts";
+import { metricsOf } from "./metrics.ts";
 import { StateBoard } from "./state-board.ts";
 import type { AccountOptions } from "./types.ts";
 
@@ -42,6 +43,7 @@ const REOPEN_PAUSE_MS = 5_000;
 /** What a stop may take beyond the turns that are still running. */
 const STOP_MARGIN_MS = 10_000;
 const ACTIVITY_EVERY_MS = 1_000;
+const RECOUNT_EVERY = 30;
 
 /** Works until `signal` aborts, or until the journal has to be opened anew. Never rejects. */
 export async function runSession(options: SessionOptions): Promise<void> {
@@ -96,6 +98,10 @@ async function serve(options: SessionOptions): Promise<void> {
         service: client,
         probe: (signal) => client.probe(signal),
         health: () => ({ ...healthOf(reading.health(), delivery.snapshot()), ...listeners.health() }),
+        async metrics() {
+          await delivery.recount();
+          return metricsOf(reading.health(), delivery.snapshot(), await journal.bytes());
+        },
       });
       const stopActivity = reportActivity(options, reading, delivery, board);
       try {
@@ -262,7 +268,11 @@ function listenersOver(
 /** Tells the host when work was last done, and what the journal says of the disk. */
 function reportActivity(options: SessionOptions, intake: Intake, delivery: Delivery, board: StateBoard): () => void {
   let told = "";
+  let ticks = 0;
   const timer = setInterval(() => {
+    ticks += 1;
+    // A journal that cannot be read says so itself.
+    if (ticks % RECOUNT_EVERY === 0) delivery.recount().catch(() => undefined);
     // A limit may have been raised: what waited for it starts now, not with the next event.
     delivery.pump();
     const { last, journalFault, publishFault } = delivery.snapshot();

@@ -11,6 +11,7 @@ import type { ReplyFile } from "../replies/files.ts";
 import type { Clock } from "../replies/ports.ts";
 import type { TurnRunner } from "../replies/turn.ts";
 import type { CredentialedClient, ServiceClientOptions } from "../service/client.ts";
+import type { Metric } from "./metrics.ts";
 import type { AccountState } from "./state.ts";
 
 export interface AccountLog {
@@ -38,6 +39,8 @@ export interface RunningAccount {
   probe(signal: AbortSignal): Promise<void>;
   /** Numbers for the status: from work done, not from sockets. */
   health(): Readonly<Record<string, string | number | boolean>>;
+  /** The same and more, to be scraped. */
+  metrics(): Promise<readonly Metric[]>;
 }
 
 /** When commands were last taken over and replies last published, epoch milliseconds. */

@@ -24,3 +24,7 @@ export function register(accountId: string, account: RunningAccount): () => void
 export function find(accountId: string): RunningAccount | undefined {
   return accounts().get(accountId);
 }
+
+export function all(): ReadonlyMap<string, RunningAccount> {
+  return accounts();
+}

@@ -73,6 +73,8 @@ export interface DeliveryHealth {
   readonly oldestAgeMs: number;
   /** Set while the journal cannot be written. */
   readonly journalFault?: string;
+  /** Sends of replies that failed and were put off. */
+  readonly publishFailures: number;
   /** Set while replies have failed to be published for some time. */
   readonly publishFault?: string;
   /** Whether the host has lately refused turns. */
@@ -96,6 +98,8 @@ export interface Delivery {
   /** Starts what may start; for when a limit has changed. */
   pump(): void;
   snapshot(): DeliveryHealth;
+  /** Counts the dead letters anew: upkeep forgets old ones, and a damaged journal begins without. */
+  recount(): Promise<void>;
   readonly operator: Operator;
 }
 
@@ -256,6 +260,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     dispatcher.pump();
   };
 
+  const recount = async (): Promise<void> => {
+    stats.deadLetters = (await journal.numbers()).deadLetters;
+  };
+
   const load = async (): Promise<void> => {
     for (let after = 0; ;) {
       const commands = await journal.openCommands(after, LOAD_ROWS);
@@ -290,8 +298,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       const { traceId, hops } = JSON.parse(open.body) as Command;
       return { id: traceId, hops };
     },
+    recount,
     async start() {
-      stats.deadLetters = (await journal.numbers()).deadLetters;
+      await recount();
       await outbox.start();
       await load();
       operator.start();
@@ -314,6 +323,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         waitingForHost: dispatcher.waitingForHost,
         unsentReplies: outbox.size,
         deadLetters: stats.deadLetters,
+        publishFailures: outbox.failures,
         oldestAgeMs: oldest === undefined ? 0 : Math.max(clock.now() - oldest, 0),
         ...(journalFault === undefined ? {} : { journalFault }),
         ...(outbox.fault === undefined ? {} : { publishFault: outbox.fault }),

@@ -7,6 +7,7 @@
  */
 
 import { chmodSync, existsSync, mkdirSync } from "node:fs";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { AgentruxError, isAgentruxError } from "../errors.ts";
@@ -37,6 +38,8 @@ export interface JournalFile {
   readonly path: string;
   /** The operations for one account. */
   account(accountId: string): Journal;
+  /** What it takes on disk, the write-ahead log included. */
+  bytes(): Promise<number>;
   /** Finishes what was called, closes the file, frees the lock. Idempotent. */
   close(): Promise<void>;
 }
@@ -44,6 +47,14 @@ export interface JournalFile {
 interface Waiting {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: AgentruxError) => void;
+}
+
+/** 0 for a file that is not there. */
+async function sizeOf(path: string): Promise<number> {
+  return await stat(path).then(
+    ({ size }) => size,
+    () => 0,
+  );
 }
 
 /** Built and source files lie side by side under the same names, with different endings. */
@@ -132,6 +143,7 @@ function startWorker(path: string, lock: JournalLock, options: JournalOptions): 
   const file: JournalFile = {
     path,
     account: (accountId) => journalOver((operation, args) => call(accountId, operation, args)),
+    bytes: async () => (await sizeOf(path)) + (await sizeOf(`${path}-wal`)),
     close: () => (closing ??= close()),
   };
 

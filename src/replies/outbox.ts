@@ -36,6 +36,8 @@ export interface Outbox {
   readonly size: number;
   /** Why nothing has been published for a while; undefined when that is not so. */
   readonly fault: string | undefined;
+  /** Sends that failed and were put off, since the start. */
+  readonly failures: number;
   /** Takes up what the journal holds, and begins to send. */
   start(): Promise<void>;
   /** A reply for this command has been journaled. */
@@ -220,6 +222,9 @@ export function createOutbox(options: OutboxOptions): Outbox {
   return {
     get size() {
       return known.size;
+    },
+    get failures() {
+      return publishing.failures;
     },
     get fault() {
       return publishing.fault;

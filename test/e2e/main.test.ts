@@ -96,6 +96,15 @@ describe("commands and replies", () => {
     expect(reply.payload).toMatchObject({ request_id: requestId, conversation_key: "first" });
   });
 
+  it("serves its numbers to whoever has the gateway's token, and to nobody else", async () => {
+    const { port, gatewayToken } = gateway.home;
+    const url = `http://127.0.0.1:${port}/plugins/agentrux/metrics`;
+    expect((await fetch(url)).status).toBe(401);
+    const answer = await fetch(url, { headers: { authorization: `Bearer ${gatewayToken}` } });
+    expect(answer.headers.get("content-type")).toContain("text/plain; version=0.0.4");
+    expect(await answer.text()).toMatch(/^agentrux_published_total\{account="default"\} 1$/m);
+  });
+
   it("remembers a conversation, and keeps it from others", async () => {
     await topics.ask({ message: "Reply with exactly: the word is heron", conversationKey: "memory" });
     await topics.ask({ message: "again, same", conversationKey: "memory" });
