@@ -1,6 +1,14 @@
 /** Owns what there is to say about a configuration that works, or nearly: for `doctor`, and for the log at the start. */
 
-import { type HostConfig, accountPlace, channelPlace, listAccountIds, type Place, pluginPlace } from "./places.ts";
+import {
+  accountPlace,
+  channelPlace,
+  DEFAULT_ACCOUNT_ID,
+  type HostConfig,
+  listAccountIds,
+  type Place,
+  pluginPlace,
+} from "./places.ts";
 import { resolveAccountConfig } from "./resolve.ts";
 import { type AccountKey, accountKeys, RANGES, REMOVED_KEYS, withinRange } from "./schema.ts";
 
@@ -52,7 +60,7 @@ function everyPlace(cfg: HostConfig, accounts: readonly string[]): Placed[] {
   return [
     ...accounts.map((accountId) => ({ place: accountPlace(cfg, accountId), accountId })),
     { place: channelPlace(cfg) },
-    { place: pluginPlace(cfg) },
+    { place: pluginPlace(cfg), accountId: DEFAULT_ACCOUNT_ID },
   ];
 }
 
