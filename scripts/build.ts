@@ -96,6 +96,24 @@ function declare(target: Target): void {
       .replaceAll(/(from "\.{1,2}\/[^"]+)\.ts"/g, '$1.js"');
     if (rewritten !== text) writeFileSync(full, rewritten);
   }
+  removeUnreachable(out, path.join(out, "index.d.ts"));
+}
+
+/** Nobody outside can import what `entry` does not lead to: a third of the package otherwise. */
+function removeUnreachable(out: string, entry: string): void {
+  const reached = new Set<string>();
+  const follow = (file: string): void => {
+    if (reached.has(file)) return;
+    reached.add(file);
+    for (const [, target = ""] of readFileSync(file, "utf8").matchAll(/(?:from |import\()"(\.{1,2}\/[^"]+)\.js"/g)) {
+      follow(path.join(path.dirname(file), `${target}.d.ts`));
+    }
+  };
+  follow(entry);
+  for (const file of readdirSync(out, { recursive: true, encoding: "utf8" })) {
+    const full = path.join(out, file);
+    if (file.endsWith(".d.ts") && !reached.has(full)) rmSync(full);
+  }
 }
 
 const only = process.argv[2];

@@ -50,7 +50,6 @@ export const openclawMessageObjectSchema = z.looseObject({
   /** Hex. */
   sha256: z.string().nullish(),
 });
-export type OpenclawMessageObject = z.infer<typeof openclawMessageObjectSchema>;
 
 /**
  * Payload of a reply. A reply too long for one event is numbered: `part` of `parts` (both from 1), and `final` on the
