@@ -68,7 +68,7 @@ function scriptedProvider(baseUrl: string): object {
         id: SCRIPTED_MODEL_ID,
         name: "Scripted model",
         reasoning: false,
-        input: ["text"],
+        input: ["text", "image"],
         cost: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 },
         contextWindow: 128_000,
         maxTokens: 4_096,
