@@ -200,6 +200,23 @@ describe("where files may come from", () => {
     expect([asked, touched]).toEqual([["files.example.com"], 0]);
   });
 
+  it("from an object store the service has named, and from no other: its name is not even looked up", async () => {
+    const asked: string[] = [];
+    const { one } = await scene(give("x"), {
+      resolver: (hostname, callback) => {
+        asked.push(hostname);
+        callback(null, [{ address: "10.0.0.1", family: 4 }]);
+      },
+      info: (objectId) => ({ objectId, downloadUrl: "https://store.example.com/x" }),
+    });
+    await one({ name: "x", downloadUrl: "https://store.example.com/y" });
+    expect(asked).toEqual([]);
+    await one(ID);
+    await one({ name: "x", downloadUrl: "https://store.example.com/y" });
+    await one({ name: "x", downloadUrl: "https://other.example.com/y" });
+    expect(asked).toEqual(["store.example.com", "store.example.com"]);
+  });
+
   it("by the URL of the service's own origin, without asking the service", async () => {
     const { one, peer, asked } = await scene(give("from storage"));
     expect(await one({ name: "x", downloadUrl: `${peer.url}/objects/1?sig=a%2Fb` })).toMatchObject({
