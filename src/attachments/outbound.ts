@@ -20,6 +20,8 @@ import type { Spool } from "./spool.ts";
 export interface OutgoingPolicy {
   /** Where they may lie; asked each time, since configuration changes. */
   rules(): PathRules;
+  /** The file itself where the host names a copy of it; `reference` where it does not, or there is no such file. */
+  originalOf(reference: string): Promise<string>;
   /** The type of a file by its first bytes and its name; undefined where they tell none. */
   typeOf(head: Uint8Array, name: string): Promise<string | undefined>;
 }
@@ -126,7 +128,7 @@ export function createOutgoing(options: OutgoingOptions): Outgoing {
         continue;
       }
       try {
-        const file = await copy({ reference }, files);
+        const file = await copy({ reference: await policy.originalOf(reference) }, files);
         if (files.some((other) => isSame(other, file))) await spool.discard([file.spool]);
         else files.push(file);
       } catch (error) {

@@ -12,6 +12,7 @@ import { liveConfig } from "./live-config.ts";
 import { createMediaStore } from "./media.ts";
 import { outgoingPolicy } from "./outgoing.ts";
 import { register } from "./running.ts";
+import { getRuntime } from "./runtime.ts";
 import { statusPatch } from "./status.ts";
 import { turnOwner } from "./owner.ts";
 import { runTurn } from "./turn.ts";
@@ -77,7 +78,7 @@ async function live(ctx: Context, log: AccountLog, setState: (state: AccountStat
       owner: async (request) => turnOwner(account, request),
     },
     media: createMediaStore(),
-    outgoing: outgoingPolicy(account.agentId),
+    outgoing: outgoingPolicy(getRuntime(), account.agentId),
     log,
     setState,
     onActivity: (activity) => ctx.setStatus({ ...ctx.getStatus(), ...activity }),

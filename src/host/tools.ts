@@ -61,7 +61,7 @@ function originOf(host: HostToolContext) {
   return { channels: [host.messageChannel, host.deliveryContext?.channel], sessionKey: host.sessionKey };
 }
 
-function contextFor(host: HostToolContext, cfg: OpenClawConfig): ToolContext {
+function contextFor(api: OpenClawPluginApi, host: HostToolContext, cfg: OpenClawConfig): ToolContext {
   const inTopicTurn = isTopicRun(originOf(host));
   const topicAccountId = inTopicTurn
     ? (host.agentAccountId ?? host.deliveryContext?.accountId ?? DEFAULT_ACCOUNT_ID)
@@ -82,14 +82,14 @@ function contextFor(host: HostToolContext, cfg: OpenClawConfig): ToolContext {
     health: () => find(account.accountId)?.health(),
     quote: (text, sender) =>
       wrapExternalContent(cleanText(text), { source: "api", sender: cleanLine(sender), includeWarning: false }).trim(),
-    files: filesFor(account, host),
+    files: filesFor(api, account, host),
     ...(host.workspaceDir === undefined ? {} : { workspaceDir: host.workspaceDir }),
   };
 }
 
 /** What may be sent is decided by the folders of the agent that runs, which need not be the account's. */
-function filesFor(account: AccountConfig, host: HostToolContext): ToolFiles {
-  const policy = outgoingPolicy(host.agentId ?? account.agentId, host.workspaceDir);
+function filesFor(api: OpenClawPluginApi, account: AccountConfig, host: HostToolContext): ToolFiles {
+  const policy = outgoingPolicy(api.runtime, host.agentId ?? account.agentId, host.workspaceDir);
   return {
     async attach(address, file) {
       const running = find(account.accountId);
@@ -111,7 +111,12 @@ function progressTo(onUpdate: ((partial: HostResult) => void) | undefined): Prog
     onUpdate?.({ content: [], details: {}, progress: { text: line, visibility: "channel", privacy: "public" } });
 }
 
-function hostTool(tool: Tool, host: HostToolContext, config: () => OpenClawConfig): AnyAgentTool | null {
+function hostTool(
+  api: OpenClawPluginApi,
+  tool: Tool,
+  host: HostToolContext,
+  config: () => OpenClawConfig,
+): AnyAgentTool | null {
   const { name, label, description } = tool;
   if (isTopicRun(originOf(host)) && whyNeverInTopicTurn(tool) !== undefined) return null;
   if (tool.ownerOnly === true && host.senderIsOwner !== true) return null;
@@ -124,7 +129,7 @@ function hostTool(tool: Tool, host: HostToolContext, config: () => OpenClawConfi
     ...(tool.quotesStrangers === true ? { resultContentSource: "network" as const } : {}),
     getExecutionTimeoutMs: (args) => limitOf(tool, args) + HARNESS_GRACE_MS,
     async execute(_callId, args, signal, onUpdate) {
-      const context = contextFor(host, config());
+      const context = contextFor(api, host, config());
       const until = signal ?? new AbortController().signal;
       const outcome = await runTool(tool, args, context, caller, until, progressTo(onUpdate));
       const content = [{ type: "text" as const, text: outcome.text }];
@@ -146,7 +151,7 @@ function limitOf(tool: Tool, args: unknown): number {
 export function registerTools(api: OpenClawPluginApi): void {
   for (const tool of TOOLS) {
     const factory: Factory = (host) =>
-      hostTool(tool, host, () => host.getRuntimeConfig?.() ?? (api.runtime.config.current() as OpenClawConfig));
+      hostTool(api, tool, host, () => host.getRuntimeConfig?.() ?? (api.runtime.config.current() as OpenClawConfig));
     api.registerTool(factory, { name: tool.name, ...(tool.optional === true ? { optional: true } : {}) });
   }
 }

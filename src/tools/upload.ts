@@ -14,7 +14,9 @@ const parameters = z.object({
     .string()
     .min(1)
     .max(4_096)
-    .describe("The file: a path inside your workspace, absolute or relative to it. With `content`: only its name."),
+    // Not required in the schema: the host would turn a call down that uses one of the other names.
+    .optional()
+    .describe("Required. A path inside your workspace, absolute or relative to it. With `content`: only a name."),
   content: z
     .string()
     .max(1_000_000)
@@ -31,6 +33,7 @@ const parameters = z.object({
 type Args = z.infer<typeof parameters>;
 
 async function run(args: Args, context: ToolContext, signal: AbortSignal): Promise<ToolResult> {
+  if (args.file_path === undefined) throw new AgentruxError("invalid", '"file_path" is missing');
   const file = {
     reference: args.file_path,
     ...(args.content === undefined ? {} : { text: args.content }),

@@ -70,6 +70,7 @@ async function world(generation: Generation, turn: Turn) {
       media: folderStore(join(dir, "staged")),
       outgoing: {
         rules: () => ({ base: workspace, allowed: [workspace], closed: [], sealed: [paths.base] }),
+        originalOf: (reference: string) => Promise.resolve(reference),
         typeOf: () => Promise.resolve("text/plain"),
       },
       log: { debug: log, info: log, warn: log, error: log },

@@ -17,6 +17,7 @@ import { detectMime } from "openclaw/plugin-sdk/media-mime";
 import { describe, expect, it } from "vitest";
 import { sendFile } from "../../src/attachments/direct.ts";
 import { createOutgoing, type OutgoingLimits } from "../../src/attachments/outbound.ts";
+import { findOriginal } from "../../src/attachments/original.ts";
 import { createSpool } from "../../src/attachments/spool.ts";
 import { command, folder, PNG } from "./support.ts";
 
@@ -35,6 +36,7 @@ function office(limits: Partial<OutgoingLimits> = {}) {
   const spool = createSpool(copies, () => clock.now);
   const policy = {
     rules: () => ({ base: workspace, allowed: [workspace], closed: [], sealed: [] }),
+    originalOf: (reference: string) => Promise.resolve(reference),
     typeOf: (head: Uint8Array, name: string) => detectMime({ buffer: Buffer.from(head), filePath: name }),
   };
   const outgoing = createOutgoing({ spool, policy, log: { info: say, warn: say, error: say }, keepMs: DAY_MS, limits });
@@ -227,6 +229,20 @@ describe("copies", () => {
     for (const file of [kept, gone, { ...kept, spool: "../secret.txt" }]) {
       await expect(spool.source(file)).rejects.toMatchObject({ code: "file_unreadable" });
     }
+  });
+});
+
+describe("a host's copy", () => {
+  it("stands for the file it was made of, and for nothing when that lies elsewhere", async () => {
+    const { workspace, dir, put } = office();
+    mkdirSync(join(workspace, "deep", "er"), { recursive: true });
+    put("decoy.txt", "reporx");
+    const original = put(join("deep", "er", "my report.txt"), "report");
+    const copy = join(dir, "my_report---1.txt");
+    writeFileSync(copy, "report");
+    expect(await findOriginal(copy, workspace)).toBe(original);
+    symlinkSync(join(dir, "secret.txt"), join(workspace, "link"));
+    expect(await findOriginal(join(dir, "secret.txt"), workspace)).toBeUndefined();
   });
 });
 

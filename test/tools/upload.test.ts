@@ -25,6 +25,7 @@ describe.each(["a", "b"] as const)("generation %s", (generation) => {
     writeFileSync(join(dir, "a.txt"), "content");
     const policy = {
       rules: () => ({ base: dir, allowed: [dir], closed: [], sealed: [] }),
+      originalOf: (reference: string) => Promise.resolve(reference),
       typeOf: () => Promise.resolve("text/plain"),
     };
     files = {
