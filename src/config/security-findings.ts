@@ -136,7 +136,7 @@ function files({ agentId }: AccountConfig, cfg: HostConfig): Told[] {
       id: "security.files-open",
       severity: "info",
       key: "tools.fs.workspaceOnly",
-      what: `the agent ${agentId || "of this account"} can read whatever the gateway's user can, and a request may talk it into telling`,
+      what: `the agent ${agentId || "of this account"} can read files outside its workspace, and a request may talk it into telling`,
       cure: "openclaw config set tools.fs.workspaceOnly true",
     },
   ];

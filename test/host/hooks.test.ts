@@ -76,6 +76,11 @@ describe("gateToolCall", () => {
     expect(await gate(call, topic, cfg())).toBeUndefined();
   });
 
+  it("blocks a patch of which it cannot tell the files", async () => {
+    const call = { toolName: "apply_patch", params: { input: "x" } };
+    expect((await gate(call, topic, cfg()))?.blockReason).toContain("names no file");
+  });
+
   it("passes nothing where the host's folders cannot be told", async () => {
     const call = { toolName: "read", params: { path: "notes.md" } };
     const unknown = () => {
