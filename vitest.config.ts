@@ -2,6 +2,8 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
+    // Vitest would leave a core free, which on a machine of two is half of it.
+    maxWorkers: "100%",
     projects: [
       {
         test: {
@@ -19,7 +21,6 @@ export default defineConfig({
           include: ["test/crash/**/*.test.ts"],
           testTimeout: 300_000,
           hookTimeout: 60_000,
-          fileParallelism: false,
         },
       },
       {
@@ -29,7 +30,7 @@ export default defineConfig({
           exclude: ["test/e2e/crash.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 240_000,
-          fileParallelism: false,
+          globalSetup: "test/support/packed-plugin.ts",
         },
       },
       {
@@ -38,6 +39,7 @@ export default defineConfig({
           include: ["test/e2e/crash.test.ts"],
           testTimeout: 600_000,
           hookTimeout: 300_000,
+          globalSetup: "test/support/packed-plugin.ts",
         },
       },
     ],

@@ -6,7 +6,7 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, expect, inject, it, vi } from "vitest";
 import { stopAllChildren } from "../../scripts/lib/children.ts";
 import { activate } from "../../scripts/lib/client.ts";
 import { CHANNEL_ID, gatewaySettings, PLUGIN_ID, pluginSettings } from "../../scripts/lib/host-config.ts";
@@ -20,7 +20,6 @@ import {
   openClawHome,
   setConfig,
 } from "../../scripts/lib/openclaw.ts";
-import { packPlugin } from "../../scripts/lib/plugin-package.ts";
 import { freeGatewayPort } from "../../scripts/lib/ports.ts";
 import { eventually } from "../support/gateway.ts";
 import { startTestHub } from "../support/hub.ts";
@@ -109,8 +108,7 @@ it("replaces the vendor's plugin under the same id, and keeps its configuration"
     ...pluginSettings({ ...topics, ...VENDOR_CONFIG }),
   ]);
 
-  const { tarball } = await packPlugin(path.join(dir, "package"), undefined);
-  await installPlugin(home, tarball);
+  await installPlugin(home, inject("tarball"));
   const listed = JSON.parse(await openClaw(home, ["plugins", "list", "--json"])) as {
     plugins: { id: string; version: string; status: string }[];
   };

@@ -3,6 +3,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { inject } from "vitest";
 import { type ChannelStatus, readChannelStatus } from "../../scripts/lib/channel-status.ts";
 import { CHANNEL_ID, gatewaySettings, pluginSettings } from "../../scripts/lib/host-config.ts";
 import type { Hub } from "../../scripts/lib/hub.ts";
@@ -16,7 +17,6 @@ import {
   type Readiness,
   setConfig,
 } from "../../scripts/lib/openclaw.ts";
-import { packPlugin } from "../../scripts/lib/plugin-package.ts";
 import { freeGatewayPort } from "../../scripts/lib/ports.ts";
 import type { TestTopics } from "./topics.ts";
 
@@ -63,8 +63,7 @@ export class TestGateway {
   ): Promise<TestGateway> {
     const stateDir = path.join(dir, "openclaw");
     const home = openClawHome({ stateDir, port: await freeGatewayPort(), gatewayToken: "test-token-".repeat(4) });
-    const { tarball } = await packPlugin(path.join(dir, "package"), undefined);
-    await installPlugin(home, tarball);
+    await installPlugin(home, inject("tarball"));
     const model = await startScriptedModel();
     const { commandTopicId, resultTopicId } = topics;
     await setConfig(home, [
