@@ -34,18 +34,24 @@ export async function ownClient(account: AccountConfig, paths: AccountPaths): Pr
     known.expiry.refresh();
     return known.client;
   }
-  if (known) drop(paths.dir, known);
+  if (known) void drop(paths.dir, known);
   const tokenKeeper = keptTokenFile(paths.cliToken, credentials, () => Date.now());
   const client = createServiceClient(credentials, { tokenKeeper });
   // Not to keep a command line's process alive.
-  const expiry = setTimeout(() => drop(paths.dir, entry), IDLE_MS).unref();
+  const expiry = setTimeout(() => void drop(paths.dir, entry), IDLE_MS).unref();
   const entry: Kept = { fingerprint, client, expiry };
   kept.set(paths.dir, entry);
   return client;
 }
 
-function drop(key: string, entry: Kept): void {
+/** Ends the client at once, for a process that is about to end. The next call may make another. */
+export async function releaseOwnClient(paths: AccountPaths): Promise<void> {
+  const known = kept.get(paths.dir);
+  if (known) await drop(paths.dir, known);
+}
+
+async function drop(key: string, entry: Kept): Promise<void> {
   clearTimeout(entry.expiry);
   if (kept.get(key) === entry) kept.delete(key);
-  void entry.client.close().catch(() => undefined);
+  await entry.client.close().catch(() => undefined);
 }

@@ -31,7 +31,7 @@ import { whyNeverInTopicTurn } from "../tools/topic-turn.ts";
 import { isTopicRun } from "./origin.ts";
 import { normalizeAddress } from "./outbound.ts";
 import { outgoingPolicy } from "./outgoing.ts";
-import { ownClient } from "./own-client.ts";
+import { ownClient, releaseOwnClient } from "./own-client.ts";
 import { find } from "./running.ts";
 
 type Registered = Parameters<OpenClawPluginApi["registerTool"]>[0];
@@ -132,6 +132,8 @@ function hostTool(
       const context = contextFor(api, host, config());
       const until = signal ?? new AbortController().signal;
       const outcome = await runTool(tool, args, context, caller, until, progressTo(onUpdate));
+      // A one-shot command line ends when nothing holds it any more.
+      if (host.oneShotCliRun === true) await releaseOwnClient(context.paths);
       const content = [{ type: "text" as const, text: outcome.text }];
       // The host takes a call for failed by `details.ok`; `isError` is what MCP clients look for.
       return { content, details: outcome.details, ...(outcome.isError ? { isError: true } : {}) };

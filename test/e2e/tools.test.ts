@@ -15,6 +15,9 @@ import { eventually, TestGateway } from "../support/gateway.ts";
 import { Transcripts } from "../support/transcripts.ts";
 import { Workshop } from "../tools/support.ts";
 
+/** An agent run of the command line is slow to end on a busy machine. */
+const COMMAND_LINE_MS = 220_000;
+
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 480_000 });
 
 let dir: string;
@@ -32,7 +35,7 @@ beforeAll(async () => {
     { commandTopicId, resultTopicId },
     {
       messagingTopics: [
-        { id: "news", topicId: news, mode: "read" },
+        { id: "news", topicId: news, mode: "read", listen: true },
         { id: "desk", topicId: desk, mode: "write" },
       ],
     },
@@ -285,6 +288,6 @@ describe("without a gateway", () => {
   it("an agent run of the command line has the tools too", async () => {
     await gateway.stop();
     const args = ["agent", "--local", "--agent", "main", "--session-id", "cli", "--message", "TOOL:agentrux_topics:{}"];
-    expect(await openClaw(gateway.home, args)).toContain(`- news ${shop.topics.news} (read)`);
+    expect(await openClaw(gateway.home, args, COMMAND_LINE_MS)).toContain(`- news ${shop.topics.news} (read)`);
   });
 });
