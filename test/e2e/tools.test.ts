@@ -191,6 +191,13 @@ describe("a stranger's request", () => {
     }
   });
 
+  it("has no commands of the shell, which are off until they are allowed", async () => {
+    const file = path.join(dir, "made-by-exec");
+    await stranger(`TOOL:exec:${JSON.stringify({ command: `touch ${file}` })}`);
+    expect(fs.existsSync(file)).toBe(false);
+    expect(gateway.model.requests.at(-1)?.toolNames).not.toContain("exec");
+  });
+
   it("may publish on a messaging topic, and its event carries the trace on", async () => {
     expect(
       await strangerCalls("agentrux_publish", { topic: "desk", event_type: "note", payload: { text: "passed on" } }),
