@@ -16,11 +16,13 @@ import { redeemOverHttp } from "../activation/redeem.ts";
 import { isTransientActivation } from "../activation/ritual.ts";
 import { watchAccount } from "../activation/watch.ts";
 import { type AccountPaths, accountPaths } from "../credentials/home.ts";
+import { saveFluxUrl } from "../credentials/flux-url.ts";
 import type { StoredCredentials } from "../credentials/schema.ts";
 import { errorText } from "../errors.ts";
 import { retryDelayMs } from "../service/backoff.ts";
 import { systemClock, systemSleep } from "../service/clock.ts";
 import { aborted } from "./aborted.ts";
+import { fluxHubUrl } from "./service-url.ts";
 import { runSession } from "./session.ts";
 import type { AccountOptions } from "./types.ts";
 
@@ -58,10 +60,21 @@ class Account {
       const credentials = this.#credentials;
       this.#changed = new AbortController();
       const until = AbortSignal.any([signal, this.#changed.signal]);
+      await this.#tellSkill(credentials);
       if (credentials === undefined) await aborted(until);
       else await runSession({ ...this.#options, credentials, paths: this.#paths, signal: until });
     }
     await watching;
+  }
+
+  /** Without it the skill asks for FLUX_URL; no reason to stop. */
+  async #tellSkill(credentials: StoredCredentials | undefined): Promise<void> {
+    const { config, log } = this.#options;
+    try {
+      await saveFluxUrl(this.#paths, fluxHubUrl(credentials, config));
+    } catch (error) {
+      log.warn(`[agentrux] the Flux skill is not told where the hub is: ${errorText(error)}`);
+    }
   }
 
   async #firstActivation(): Promise<void> {

@@ -26,6 +26,8 @@ export interface AccountPaths {
   readonly journal: string;
   /** The command line's own access token. */
   readonly cliToken: string;
+  /** One line that tells the Flux skill's script which hub the account is configured for. */
+  readonly fluxUrl: string;
 }
 
 const DEFAULT_ACCOUNT_ID = "default";
@@ -78,6 +80,7 @@ export function accountPaths(accountId: string, base: string = baseDirectory()):
     waterline: join(dir, "waterline.json"),
     journal: join(dir, "journal.sqlite"),
     cliToken: join(dir, "cli-token.json"),
+    fluxUrl: join(dir, "flux-url"),
   };
 }
 
