@@ -11,6 +11,14 @@ const REQUIRED = [
   "dist/setup-entry.js",
   "dist/journal/worker.js",
   "openclaw.plugin.json",
+  "skills/flux/SKILL.md",
+  "skills/flux/references/api.md",
+  "skills/flux/scripts/flux.sh",
+  "skills/flux/scripts/lib/hints.mjs",
+  "skills/flux/scripts/lib/http.sh",
+  "skills/flux/scripts/lib/json.py",
+  "skills/flux/scripts/lib/json.sh",
+  "skills/flux/scripts/lib/watch.sh",
 ];
 
 interface Packed {

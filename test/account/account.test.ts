@@ -309,3 +309,12 @@ describe("stopping", () => {
     expect(await place.reply("r")).toMatchObject({ message: "echo: x" });
   });
 });
+
+it("leaves the hub's address for the Flux skill, and never that of the public service", async () => {
+  const running = await activated("a");
+  expect(await readFile(place.paths.fluxUrl, "utf8")).toBe(`${place.hub.url}\n`);
+  await running.stop();
+  const moved = place.start(undefined, { baseUrl: "https://api.agentrux.com/" });
+  await until("the address is gone", async () => !(await readdir(place.paths.dir)).includes("flux-url"));
+  await moved.stop();
+});

@@ -38,7 +38,6 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
   readonly onStart?: (pid: number) => void;
-  readonly signal?: AbortSignal;
 }
 
 /** The script, with nothing in PATH and environment but what is named. */
@@ -60,10 +59,9 @@ export class Flux {
   /** Runs the script with these arguments until it ends. */
   readonly run = (...args: string[]): Promise<Ran> => this.runWith({}, ...args);
 
-  async runWith({ env, input = "", onStart, signal }: RunOptions, ...args: string[]): Promise<Ran> {
+  readonly runWith = async ({ env, input = "", onStart }: RunOptions, ...args: string[]): Promise<Ran> => {
     const child = spawn(path.join(this.#bin, "bash"), [SCRIPT, ...args], {
       env: { PATH: this.#bin, TMPDIR: path.join(this.dir, "tmp"), HOME: this.dir, ...this.#env, ...env },
-      ...(signal === undefined ? {} : { signal }),
     });
     child.stdin.on("error", () => undefined).end(input);
     if (child.pid !== undefined) onStart?.(child.pid);
@@ -77,7 +75,7 @@ export class Flux {
         return JSON.parse(stdout) as unknown;
       },
     };
-  }
+  };
 }
 
 export interface Asked {

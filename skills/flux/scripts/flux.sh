@@ -177,7 +177,7 @@ flux_list() {
   add_query namespace "$opt_namespace"
   add_query limit "$opt_limit"
   add_query sort "$opt_sort"
-  add_query cursor "$opt_cursor"
+  add_cursor "$opt_cursor"
   add_query meta "${opt_meta:+true}"
   request GET "$flux_token"
   answer array
@@ -194,7 +194,7 @@ flux_history() {
   add_query entity "${words[0]}"
   add_query since "$opt_since"
   add_query limit "$opt_limit"
-  add_query cursor "$opt_cursor"
+  add_cursor "$opt_cursor"
   request GET "$flux_token"
   answer array
   next_page

@@ -58,6 +58,15 @@ add_query() {
   path+=$mark$1=$(encode "$2")
 }
 
+# add_cursor TEXT: a cursor comes percent-encoded out of a header, and goes back as it came.
+add_cursor() {
+  [[ -n $1 ]] || return 0
+  local unsafe='[^A-Za-z0-9%._~-]' mark='?'
+  [[ ! $1 =~ $unsafe ]] || misuse '--cursor wants what an earlier page named'
+  [[ $path != *\?* ]] || mark='&'
+  path+=${mark}cursor=$1
+}
+
 # The part of curl's configuration that must not be seen in a process list.
 secret_options() {
   [[ -n $1 ]] || return 0
@@ -141,6 +150,6 @@ answer() {
 
 next_page() {
   local cursor
-  cursor=$(answer_header flux-next-cursor)
-  [[ -z $cursor ]] || say "there is more: --cursor $cursor" | LC_ALL=C tr -d '\000-\011\013-\037\177' >&2
+  cursor=$(answer_header flux-next-cursor | sed "s/!/%21/g; s/'/%27/g; s/(/%28/g; s/)/%29/g; s/\*/%2A/g")
+  [[ -z $cursor ]] || say "there is more: --cursor ${cursor//[^A-Za-z0-9%._~-]/}"
 }

@@ -69,7 +69,7 @@ jq_json() {
 
 json() {
   if [[ $json_by == python3 ]]; then
-    python3 -I "$library/json.py" "$@" 2>/dev/null
+    python3 -I -S "$library/json.py" "$@" 2>/dev/null
   else
     jq_json "$@" 2>/dev/null
   fi
@@ -82,7 +82,7 @@ choose_json_program() {
   if command -v jq >/dev/null 2>&1; then probe=$(jq -c . <<<9007199254740993 2>/dev/null) || probe=''; fi
   if [[ $probe == 9007199254740993 ]]; then
     json_by=jq
-  elif python3 -I -c 'import sys; sys.exit(sys.version_info < (3, 6))' >/dev/null 2>&1; then
+  elif python3 -I -S -c 'import sys; sys.exit(sys.version_info < (3, 6))' >/dev/null 2>&1; then
     json_by=python3
   elif [[ -n $probe ]]; then
     json_by=jq json_lossy=yes
