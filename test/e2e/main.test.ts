@@ -3,10 +3,12 @@
  * hub. One gateway serves the whole file, so the order of the tests is part of them.
  */
 
+import { execFile } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { stopAllChildren } from "../../scripts/lib/children.ts";
 import type { Hub } from "../../scripts/lib/hub.ts";
@@ -299,6 +301,16 @@ describe("the command line, beside the gateway", () => {
     const { code, json } = await inJson("tail", "--account", "me", "--topic", "results", "--last", "1", "--no-follow");
     expect({ code, json }).toMatchObject({ code: 0, json: { payload: { status: "failed" } } });
     expect(await inJson("topics", "--account", "me")).toMatchObject({ code: 0, json: { outOfReach: [] } });
+  });
+
+  it("offers the Flux skill, and its script knows the hub", async () => {
+    const info = await tryOpenClaw(gateway.home, ["skills", "info", "flux", "--json"]);
+    const skill = JSON.parse(info.stdout) as Record<string, unknown>;
+    expect(skill).toMatchObject({ name: "flux", eligible: true, modelVisible: true, primaryEnv: "FLUX_TOKEN" });
+    const script = path.join(String(skill["baseDir"]), "scripts", "flux.sh");
+    const env = { PATH: process.env["PATH"], HOME: path.dirname(gateway.home.agentruxDir) };
+    const { stdout } = await promisify(execFile)("bash", [script, "health"], { env });
+    expect(JSON.parse(stdout)).toEqual({ ok: true, url: hub.url });
   });
 
   it("tells how the gateway stands, and finds nothing but what this file has broken", async () => {
