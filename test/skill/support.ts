@@ -14,7 +14,7 @@ const TOOLS = "bash curl mktemp rm mv cat head tail sed tr grep cut wc mkfifo sl
 /** What a PATH can offer beside the basic tools. */
 export type Extra = "python3" | "jq" | "node";
 
-function find(program: Extra | (typeof TOOLS)[number]): string {
+function find(program: string): string {
   if (program === "node") return process.execPath;
   // A version manager's python3 is a script that wants the whole PATH.
   const where =
@@ -51,7 +51,7 @@ export class Flux {
     mkdirSync(this.#bin);
     mkdirSync(path.join(this.dir, "tmp"));
     for (const tool of [...TOOLS, ...extras]) {
-      if (!without.includes(tool)) symlinkSync(find(tool as Extra), path.join(this.#bin, tool));
+      if (!without.includes(tool)) symlinkSync(find(tool), path.join(this.#bin, tool));
     }
     this.#env = { FLUX_RETRIES: "0", ...env };
   }
@@ -93,13 +93,16 @@ export class Recorder {
 
   private constructor() {
     this.#server = createServer((request, response) => {
-      void text(request).then((body) => {
-        const { method = "", url = "", headers } = request;
-        const asked = { method, url, headers, body };
-        this.asked.push(asked);
-        this.answer(asked, response);
-      });
+      void this.#take(request, response);
     });
+  }
+
+  async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await text(request);
+    const { method = "", url = "", headers } = request;
+    const asked = { method, url, headers, body };
+    this.asked.push(asked);
+    this.answer(asked, response);
   }
 
   static async start(): Promise<Recorder> {

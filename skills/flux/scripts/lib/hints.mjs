@@ -17,15 +17,15 @@ const hint = () => {
 };
 const connect = () => {
   const socket = new WebSocket(url);
-  socket.onopen = () => {
+  socket.addEventListener("open", () => {
     socket.send(subscribe);
     hint();
-  };
-  socket.onmessage = ({ data }) => {
+  });
+  socket.addEventListener("message", ({ data }) => {
     if (!String(data).includes("metrics_update")) hint();
-  };
-  socket.onclose = () => setTimeout(connect, 2000);
-  socket.onerror = () => {};
+  });
+  // An error is always followed by a close.
+  socket.addEventListener("close", () => setTimeout(connect, 2000));
 };
 process.stdout.on("error", () => process.exit());
 setInterval(() => {
