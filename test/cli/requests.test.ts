@@ -2,7 +2,7 @@
 
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { send, type SendOptions } from "../../src/cli/send.ts";
 import { eventLine, tail, type TailOptions } from "../../src/cli/tail.ts";
 import { plain } from "../../src/cli/paint.ts";
@@ -221,7 +221,16 @@ describe("tail", () => {
     await listening();
     await place.publish({ request_id: "r", message: "x" });
     await place.reply("r");
-    const before = await readFile(place.paths.waterline, "utf8");
+    // The account writes it down a moment after the reply.
+    let before = "";
+    await vi.waitUntil(
+      async () => {
+        const earlier = before;
+        before = await readFile(place.paths.waterline, "utf8");
+        return before === earlier;
+      },
+      { interval: 1_000, timeout: 15_000 },
+    );
     await tail(contextOf(place), tailing({ last: 100 }));
     expect(await readFile(place.paths.waterline, "utf8")).toBe(before);
   });
