@@ -189,7 +189,8 @@ describe("files that may not leave", () => {
     })();
     const seen = new Set<string>();
     // As many rounds as it takes to meet both states often, on a busy machine too.
-    for (let round = 0; round < 1_500 || ((swaps <= 50 || !seen.has("harmless")) && round < 100_000); round += 1) {
+    const enough = (): boolean => swaps > 50 && seen.has("harmless");
+    for (let round = 0; round < 1_500 || (!enough() && round < 100_000); round += 1) {
       seen.add(await read("victim/id_rsa", rules).catch((error: { code: string }) => error.code));
     }
     over.abort();

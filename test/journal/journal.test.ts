@@ -250,7 +250,7 @@ describe("the operator's way in", () => {
     while ((await journal.openRequests()).length === 0);
     const [request] = await journal.openRequests();
     expect(request).toMatchObject({ action: "replay", target: 7 });
-    await journal.answerRequest(request?.id ?? 0, "not found", 1);
+    await journal.answerRequest(request?.id ?? 0, "not found", NOW);
     expect(await acting).toBe("not found");
     await operator?.close();
   });
