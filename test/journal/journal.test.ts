@@ -249,7 +249,7 @@ describe("the operator's way in", () => {
     const acting = operator?.act("replay", 7);
     while ((await journal.openRequests()).length === 0);
     const [request] = await journal.openRequests();
-    expect(request).toMatchObject({ action: "replay", target: 7 });
+    expect(request).toMatchObject({ wanted: { action: "replay", deadLetter: 7 } });
     await journal.answerRequest(request?.id ?? 0, "not found", NOW);
     expect(await acting).toBe("not found");
     await operator?.close();
