@@ -8,8 +8,10 @@ import {
   GIVING_UP,
   IN_THE_HOST,
   RECOVERING,
+  SPILLING,
   STOPPING,
   TURNED_AWAY,
+  UNSPILLING,
 } from "./crash/support/aims.ts";
 
 it("kills at every place there is", () => {
@@ -17,6 +19,8 @@ it("kills at every place there is", () => {
     ...AT_WORK,
     ...GIVING_UP,
     ...TURNED_AWAY,
+    ...SPILLING,
+    ...UNSPILLING,
     ...STOPPING,
     ...RECOVERING.flatMap(({ first, second }) => [first, second]),
     ...Object.values(ACTIVATING).flat(),

@@ -9,7 +9,17 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { diceOf } from "../promises/support/random.ts";
-import { type Aim, AT_WORK, GIVING_UP, nameOf, RECOVERING, SPILLING, STOPPING, TURNED_AWAY } from "./support/aims.ts";
+import {
+  type Aim,
+  AT_WORK,
+  GIVING_UP,
+  nameOf,
+  RECOVERING,
+  SPILLING,
+  STOPPING,
+  TURNED_AWAY,
+  UNSPILLING,
+} from "./support/aims.ts";
 import { CrashHub } from "./support/hub.ts";
 import type { Life } from "./support/life.ts";
 import { Site, type SiteOptions } from "./support/site.ts";
@@ -140,6 +150,20 @@ describe.concurrent("killed while a reply is spilled", () => {
       const life = armed(site, aim);
       await site.ask("plain", "first");
       await died(life, aim);
+    };
+    expect(await survive(aim, {}, kill)).toEqual([]);
+  });
+});
+
+describe.concurrent("killed while a reply the service takes no object for is cut into parts", () => {
+  it.each(UNSPILLING.map((aim) => [nameOf(aim), aim] as const))("%s", async (_name, aim) => {
+    const kill = async (site: Site): Promise<void> => {
+      const refusal = site.refuseObjects();
+      await site.ask("huge", "first");
+      const life = armed(site, aim);
+      await site.ask("plain", "first");
+      await died(life, aim);
+      refusal.lift();
     };
     expect(await survive(aim, {}, kill)).toEqual([]);
   });

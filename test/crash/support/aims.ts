@@ -85,6 +85,12 @@ export const SPILLING: readonly Aim[] = [
   { point: "reply.referenced", passes: 1 },
 ];
 
+/** Passed when the service takes no objects, and such a reply goes out in parts. */
+export const UNSPILLING: readonly Aim[] = [
+  { point: "journal.committing", operation: "replaceReplies", passes: 1 },
+  { point: "reply.unspilled", passes: 1 },
+];
+
 /** Passed while an account stops. */
 export const STOPPING: readonly Aim[] = aimsAt(
   "session.stopping",

@@ -158,6 +158,15 @@ export class Site {
     );
   }
 
+  /** Takes no objects until the rule is lifted. */
+  refuseObjects(): Rule {
+    const answer = httpAnswer(403, JSON.stringify({ error: { code: "FORBIDDEN", message: "scripted" } }));
+    return this.proxy.harm(({ method, path }) => method === "POST" && path.endsWith("/payloads"), {
+      kind: "answer",
+      text: answer,
+    });
+  }
+
   /** Writes a file where the plugin looks for a code. */
   async dropCode(code: string): Promise<void> {
     await mkdir(this.paths.dir, { recursive: true, mode: 0o700 });
