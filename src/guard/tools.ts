@@ -38,6 +38,7 @@ export const DENIED_TOOLS: readonly string[] = [
   "sessions_search",
   "sessions_send",
   "sessions_spawn",
+  "sessions_yield",
   "subagents",
   "agents_wait",
   "conversations_list",

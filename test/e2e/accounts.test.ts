@@ -193,7 +193,8 @@ it("applies a limit and a policy with a turn under way, and restarts nothing", a
   await setConfig(home, [
     { path: `channels.${CHANNEL_ID}.maxConcurrency`, value: 7 },
     { path: `channels.${CHANNEL_ID}.accounts.night.execPolicy.enabled`, value: true },
-    ...pluginSettings({ subagentTimeoutMs: 100_000 }),
+    // The host keeps the plugin's own entry from being edited after another plugin was replaced under its id.
+    { path: `channels.${CHANNEL_ID}.subagentTimeoutMs`, value: 100_000 },
   ]);
   await eventually("the host has seen the change", () => /config change (applied|detected)/i.test(logged()));
   expect(await second.ask("ping")).toMatchObject({ message: "pong" });
