@@ -31,6 +31,7 @@ import { type Listeners, startListeners } from "./listeners.ts";
 import { withConfiguredUrl } from "./service-url.ts";
 import { metricsOf } from "./metrics.ts";
 import { StateBoard } from "./state-board.ts";
+import { openWorld } from "./world.ts";
 import type { AccountOptions } from "./types.ts";
 
 export interface SessionOptions extends AccountOptions {
@@ -73,6 +74,7 @@ async function serve(options: SessionOptions): Promise<void> {
   const waterline = await openWaterline(options);
   const client = createServiceClient(credentials, { ...timeOf(options), ...options.service });
   const attachments = openAttachments(options, client, credentials.baseUrl, timeOf(options).clock);
+  const world = openWorld(config, credentials, timeOf(options).clock);
   try {
     const journal = await ownJournal(options, until, () => failed.abort());
     failpoint("session.journal-open");
@@ -96,6 +98,7 @@ async function serve(options: SessionOptions): Promise<void> {
         attach: (address, file, rules) => attachments.attach(address, file, rules),
         traceOf: (address) => delivery.traceOf(address),
         service: client,
+        world: world.client,
         probe: (signal) => client.probe(signal),
         health: () => ({ ...healthOf(reading.health(), delivery.snapshot()), ...listeners.health() }),
         async metrics() {
@@ -122,7 +125,7 @@ async function serve(options: SessionOptions): Promise<void> {
       failpoint("session.journal-closed");
     }
   } finally {
-    await Promise.all([client.close(), attachments.close()]);
+    await Promise.all([client.close(), attachments.close(), world.close()]);
   }
 }
 

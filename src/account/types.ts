@@ -4,6 +4,7 @@ import type { MediaStore } from "../attachments/media-store.ts";
 import type { Attaching, OutgoingPolicy } from "../attachments/outbound.ts";
 import type { AccountConfig } from "../config/account.ts";
 import type { AccountPaths } from "../credentials/home.ts";
+import type { FluxClient } from "../flux/client.ts";
 import type { PathRules } from "../guard/path.ts";
 import type { Skip } from "../intake/start-position.ts";
 import type { HostReplyFate } from "../intake/dispatcher.ts";
@@ -35,6 +36,8 @@ export interface RunningAccount {
   traceOf(address: string): Promise<{ readonly id: string; readonly hops: number } | undefined>;
   /** The session's client; it closes with the session. */
   readonly service: CredentialedClient;
+  /** The session's client of the world state; undefined where the account has no server for it. */
+  readonly world: FluxClient | undefined;
   /** Proves that the credential works. @throws AgentruxError */
   probe(signal: AbortSignal): Promise<void>;
   /** Numbers for the status: from work done, not from sockets. */

@@ -1,6 +1,7 @@
 /** One account's settings, resolved and checked: what the rest of the plugin is given. */
 
 import type { SenderPolicy } from "../guard/senders.ts";
+import type { FluxConfig } from "./flux.ts";
 
 export interface ExecPolicy {
   readonly enabled: boolean;
@@ -50,6 +51,8 @@ export interface AccountConfig {
   /** False: each start begins at the newest event, as the vendor's 1.x did. */
   readonly resumeFromLastSeq: boolean;
   readonly messagingTopics: readonly MessagingTopic[];
+  /** The world state: where it is, what is watched, who shows presence. */
+  readonly flux: FluxConfig;
   readonly execPolicy: ExecPolicy;
   /** Whose commands are taken. */
   readonly senders: SenderPolicy;

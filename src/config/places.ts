@@ -7,7 +7,8 @@
  *   3. `plugins.entries.agentrux-openclaw-plugin.config.<key>` (where the published README puts it), for the account
  *      `default` only
  *
- * `commandTopicId` and `name` are not shared: two accounts that read one topic would each answer every command.
+ * `commandTopicId`, `name` and `flux` are not shared: two accounts that read one topic would each answer every command, and
+ * two that watch one entity would each be woken by every change.
  */
 
 import { CHANNEL_ID, PLUGIN_ID } from "../ids.ts";
@@ -31,7 +32,7 @@ export interface Place {
   readonly section: Section;
 }
 
-const NOT_SHARED: ReadonlySet<string> = new Set<AccountKey>(["commandTopicId", "name"]);
+const NOT_SHARED: ReadonlySet<string> = new Set<AccountKey>(["commandTopicId", "name", "flux"]);
 
 /** `value` as an object; empty where it is none. */
 export function record(value: unknown): Section {

@@ -3,6 +3,7 @@
 import { accountIdProblem } from "../credentials/home.ts";
 import { CHANNEL_ID } from "../ids.ts";
 import type { AccountConfig, MessagingTopic } from "./account.ts";
+import { resolveFlux } from "./flux.ts";
 import { DEFAULT_ACCOUNT_ID, type HostConfig, type Place, placesOf, record } from "./places.ts";
 import { type AccountKey, accountKeys, DEFAULTS, RANGES, withinRange } from "./schema.ts";
 
@@ -118,6 +119,7 @@ export function resolveAccountConfig(cfg: HostConfig, accountId: string | null |
     excludeOwnEvents: reader.read("excludeOwnEvents") ?? DEFAULTS.excludeOwnEvents,
     resumeFromLastSeq: reader.read("resumeFromLastSeq") ?? DEFAULTS.resumeFromLastSeq,
     messagingTopics: messagingTopics(reader.read("messagingTopics") ?? [], [commandTopicId, resultTopicId]),
+    flux: resolveFlux(reader.read("flux")),
     senders: { dmPolicy, allowFrom: allowFrom ?? [] },
     execPolicy: { enabled: exec?.enabled ?? false, allowedCommands: exec?.allowedCommands ?? [] },
     botLoopProtection: reader.read("botLoopProtection") ?? {},

@@ -1,6 +1,7 @@
 /** Every configuration key, its type, range and default. The manifest's JSON Schema must agree with it (tested). */
 
 import { z } from "zod";
+import { fluxKey } from "./flux.ts";
 
 export const DEFAULT_BASE_URL = "https://api.agentrux.com";
 
@@ -59,6 +60,7 @@ export const accountKeys = {
     .array(messagingTopic)
     .max(50)
     .refine((topics) => new Set(topics.map(({ id }) => id)).size === topics.length, { error: "names an id twice" }),
+  flux: fluxKey,
   botLoopProtection: z.strictObject({
     enabled: z.boolean().optional(),
     maxEventsPerWindow: integer(1, 10_000).optional(),

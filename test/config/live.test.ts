@@ -10,7 +10,7 @@ const account = (more: object) => resolveAccountConfig({ channels: { agentrux: {
 describe("live keys", () => {
   it("are every key but those that belong to the account's life", () => {
     const kept = ["enabled", "baseUrl", "commandTopicId", "resultTopicId", "agentId", "pollIntervalMs"];
-    const notLive = [...kept, "messagingTopics", "startFrom", "excludeOwnEvents", "resumeFromLastSeq"];
+    const notLive = [...kept, "messagingTopics", "flux", "startFrom", "excludeOwnEvents", "resumeFromLastSeq"];
     expect([...LIVE_KEYS, ...notLive].toSorted()).toEqual(Object.keys(accountKeys).toSorted());
   });
 

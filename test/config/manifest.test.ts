@@ -116,7 +116,7 @@ describe("manifest", () => {
 
   it("labels and explains every key for the Control UI, and marks what may hold a secret", () => {
     const explained = (hints: Record<string, UiHint> | undefined) =>
-      Object.entries(hints ?? {}).filter(([, { label, help }]) => label && help);
+      Object.entries(hints ?? {}).filter(([key, { label, help }]) => label && help && !key.includes("."));
     const keys = Object.keys({ ...accountKeys, ...REMOVED_KEYS });
     expect(
       explained(manifest.uiHints)
@@ -130,6 +130,7 @@ describe("manifest", () => {
     ).toEqual(Object.keys(channel?.schema.properties ?? {}).toSorted());
     for (const hints of [manifest.uiHints, channel?.uiHints]) {
       expect(hints).toMatchObject({ activationCode: { sensitive: true }, webhookSecret: { sensitive: true } });
+      expect(hints).toMatchObject({ "flux.token": { sensitive: true }, "flux.adminToken": { sensitive: true } });
     }
   });
 });

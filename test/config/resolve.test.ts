@@ -63,6 +63,12 @@ describe("resolveAccountConfig", () => {
       excludeOwnEvents: true,
       resumeFromLastSeq: true,
       messagingTopics: [],
+      flux: {
+        unresolved: [],
+        topicTurns: "read",
+        watches: [],
+        presence: { enabled: false, intervalMs: 30_000, capabilities: [] },
+      },
       execPolicy: { enabled: false, allowedCommands: [] },
       senders: { dmPolicy: "open", allowFrom: [] },
       botLoopProtection: {},

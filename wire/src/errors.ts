@@ -85,9 +85,15 @@ function fromDocument(status: number, document: JsonObject): ParsedErrorBody {
   const inner = asObject(detail) ?? document;
   const nested = asObject(inner["error"]);
   const source = nested ?? inner;
-  const code = text(source["code"]) ?? (nested === undefined ? text(inner["error"]) : undefined);
+  const plain = nested === undefined ? text(inner["error"]) : undefined;
+  const code = text(source["code"]) ?? plain;
   const message =
-    text(source["message"]) ?? text(inner["message"]) ?? text(inner["error_description"]) ?? text(detail) ?? code;
+    text(source["message"]) ??
+    text(inner["message"]) ??
+    text(inner["error_description"]) ??
+    text(detail) ??
+    plain ??
+    code;
   const details = asObject(source["details"]) ?? asObject(inner["details"]);
   const nextAction = text(source["next_action"]) ?? text(inner["next_action"]) ?? text(details?.["next_action"]);
   const reason = text(details?.["reason"]) ?? text(source["reason"]) ?? text(inner["reason"]);

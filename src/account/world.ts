@@ -1,0 +1,60 @@
+/** Owns an account's part in the shared world state (Flux): which server that is, and the client its tools share. */
+
+import type { AccountConfig } from "../config/account.ts";
+import type { StoredCredentials } from "../credentials/schema.ts";
+import { AgentruxError } from "../errors.ts";
+import { createFluxClient, type FluxClient, type FluxServer } from "../flux/client.ts";
+import { createOwnWrites, notingWrites } from "../flux/own-writes.ts";
+import { fluxHubUrl } from "./service-url.ts";
+
+/**
+ * The server an account's agent uses: the configured one, else the account's own hub.
+ *
+ * @throws AgentruxError `config` where there is none, or a token is a reference that nobody has resolved.
+ */
+export function fluxServerOf(config: AccountConfig, credentials: StoredCredentials | undefined): FluxServer {
+  const { token, adminToken, unresolved } = config.flux;
+  const url = config.flux.url ?? fluxHubUrl(credentials, config);
+  if (url === undefined) {
+    throw new AgentruxError(
+      "config",
+      "There is no world-state server: set channels.agentrux.flux.url (the public AgenTrux service has none)",
+    );
+  }
+  if (unresolved.length > 0) {
+    const keys = unresolved.map((key) => `flux.${key}`).join(" and ");
+    throw new AgentruxError("config", `${keys} is a secret reference, which only a running gateway can read`);
+  }
+  return {
+    url,
+    ...(token === undefined ? {} : { token }),
+    ...(adminToken === undefined ? {} : { adminToken }),
+  };
+}
+
+export interface AccountWorld {
+  /** Shared with the tools, so that their writes are known as our own. Absent where there is no server. */
+  readonly client: FluxClient | undefined;
+  close(): Promise<void>;
+}
+
+/** Opens the account's client. Never throws: an account without a world-state server lives without one. */
+export function openWorld(
+  config: AccountConfig,
+  credentials: StoredCredentials,
+  clock: { monotonic(): number },
+): AccountWorld {
+  let client: FluxClient | undefined;
+  try {
+    client = notingWrites(
+      createFluxClient(fluxServerOf(config, credentials)),
+      createOwnWrites(() => clock.monotonic()),
+    );
+  } catch {
+    // Whoever uses the world is told by fluxServerOf.
+  }
+  return {
+    client,
+    close: async () => await client?.close(),
+  };
+}
