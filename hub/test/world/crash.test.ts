@@ -11,9 +11,12 @@ import { tempFolder, textOf } from "../support/hub.ts";
 import type { Json } from "../support/hub.ts";
 import { event, fluxClient } from "./support/world.ts";
 
-async function childHub(dataDir: string): Promise<{ readonly child: ChildProcess; readonly url: string }> {
+async function childHub(
+  dataDir: string,
+  ...args: string[]
+): Promise<{ readonly child: ChildProcess; readonly url: string }> {
   const script = join(import.meta.dirname, "../support/child-hub.ts");
-  const child = spawn(process.execPath, [script, dataDir], { stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [script, dataDir, ...args], { stdio: ["pipe", "pipe", "inherit"] });
   onTestFinished(() => void child.kill("SIGKILL"));
   const [line] = (await once(child.stdout, "data")) as [Buffer];
   return { child, url: textOf((JSON.parse(line.toString()) as { url: string }).url) };
@@ -88,6 +91,73 @@ describe("kill -9 while many write to the world", () => {
       expect(lasting(replayed)).toEqual(lasting(restored));
     }
   });
+});
+
+const EVENTS = Number(process.env["WORLD_EVENTS"] ?? 100_000);
+const KILLS = Number(process.env["WORLD_KILLS"] ?? 10);
+const WRITERS = 8;
+/** So that some lives end in the middle of a snapshot, and most begin with one. */
+const SNAPSHOT_EVERY_MS = "200";
+const BATCH = 50;
+
+/** Batches from many writers, over one life of the hub after another. */
+class Flood {
+  acknowledged = 0;
+  readonly newest = new Map<string, number>();
+  readonly #numbers = new Map<number, number>();
+
+  /** Writes until the hub is gone, or enough is written. */
+  async write(url: string, writer: number): Promise<void> {
+    const client = fluxClient(url);
+    while (this.acknowledged < EVENTS) {
+      const first = this.#numbers.get(writer) ?? 0;
+      this.#numbers.set(writer, first + BATCH);
+      const numbers = Array.from({ length: BATCH }, (_, place) => first + place + 1);
+      const idOf = (n: number): string => `w${writer}/e${n % 400}`;
+      const answer = await client
+        .batch(numbers.map((n) => event(idOf(n), { n, [`p${n}`]: true })))
+        .catch(() => undefined);
+      if (answer === undefined) return;
+      expect(answer.json).toMatchObject({ successful: BATCH, failed: 0 });
+      for (const n of numbers) this.newest.set(idOf(n), n);
+      this.acknowledged += BATCH;
+    }
+  }
+}
+
+describe("kill -9 at moments nobody chose", () => {
+  it(
+    `${KILLS} times during ${EVENTS} events: nothing lost, and the state of a replay from zero`,
+    {
+      timeout: 600_000,
+    },
+    async () => {
+      const dataDir = await tempFolder();
+      const flood = new Flood();
+      let kills = 0;
+      while (flood.acknowledged < EVENTS) {
+        const { child, url } = await childHub(dataDir, SNAPSHOT_EVERY_MS);
+        const writing = Promise.all(Array.from({ length: WRITERS }, (_, writer) => flood.write(url, writer)));
+        const goal = Math.min(EVENTS, flood.acknowledged + Math.floor(Math.random() * ((2 * EVENTS) / KILLS)));
+        await expect.poll(() => flood.acknowledged >= goal, { timeout: 60_000, interval: 1 }).toBe(true);
+        child.kill("SIGKILL");
+        kills += 1;
+        await once(child, "exit");
+        await writing;
+      }
+      const restored = await withHub(dataDir, async (hub) => {
+        for (const [id, n] of flood.newest) {
+          const properties = JSON.parse(hub.deps.world.state.live(id)?.properties ?? "{}") as { n: number };
+          expect(properties.n, id).toBeGreaterThanOrEqual(n);
+        }
+        return recordsOf(hub);
+      });
+      await rm(join(dataDir, "world"), { recursive: true, force: true });
+      expect(await withHub(dataDir, async (hub) => recordsOf(hub))).toEqual(restored);
+      process.stdout.write(`world: ${kills} kills, ${flood.acknowledged} events acknowledged\n`);
+      expect(kills).toBeGreaterThan(0);
+    },
+  );
 });
 
 describe("snapshots", () => {
