@@ -11,8 +11,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { stopAllChildren } from "../../scripts/lib/children.ts";
+import { CHANNEL_ID } from "../../scripts/lib/host-config.ts";
 import type { Hub } from "../../scripts/lib/hub.ts";
-import { tryOpenClaw } from "../../scripts/lib/openclaw.ts";
+import { setConfig, tryOpenClaw } from "../../scripts/lib/openclaw.ts";
 import { eventually, TestGateway } from "../support/gateway.ts";
 import { restartTestHub, startTestHub } from "../support/hub.ts";
 import { Secrets } from "../support/secrets.ts";
@@ -379,6 +380,22 @@ describe("when something goes away and comes back", () => {
       "echo: while down 2",
       "echo: while down 3",
     ]);
+  });
+
+  it("takes no more commands once it is switched off, and all of them when it is on again", async () => {
+    const begun = await topics.publish({ message: "HOLD:switch", conversationKey: "switch" });
+    await untilModelSees("HOLD:switch");
+    const stops = () => gateway.log().split("Gateway stopped").length;
+    const before = stops();
+    await setConfig(gateway.home, [{ path: `channels.${CHANNEL_ID}.enabled`, value: false }]);
+    const later = await topics.publish({ message: "while off", conversationKey: "switch" });
+    gateway.model.release("switch");
+    await eventually("the account has stopped", () => stops() > before);
+    expect(await topics.reply(begun)).toMatchObject({ status: "completed", message: "echo: HOLD:switch" });
+    expect(await topics.replyCounts([later])).toEqual([0]);
+    expect(gateway.model.requests.some(({ text }) => text.includes("while off"))).toBe(false);
+    await setConfig(gateway.home, [{ path: `channels.${CHANNEL_ID}.enabled`, value: true }]);
+    expect(await topics.reply(later)).toMatchObject({ status: "completed", message: "echo: while off" });
   });
 
   it("goes on when its access token ends", async () => {

@@ -103,6 +103,7 @@ const BATCH = 50;
 /** Batches from many writers, over one life of the hub after another. */
 class Flood {
   acknowledged = 0;
+  readonly refused: string[] = [];
   readonly newest = new Map<string, number>();
   readonly #numbers = new Map<number, number>();
 
@@ -118,7 +119,7 @@ class Flood {
         .batch(numbers.map((n) => event(idOf(n), { n, [`p${n}`]: true })))
         .catch(() => undefined);
       if (answer === undefined) return;
-      expect(answer.json).toMatchObject({ successful: BATCH, failed: 0 });
+      if (JSON.stringify(answer.json.successful) !== String(BATCH)) this.refused.push(JSON.stringify(answer.json));
       for (const n of numbers) this.newest.set(idOf(n), n);
       this.acknowledged += BATCH;
     }
@@ -148,13 +149,14 @@ describe("kill -9 at moments nobody chose", () => {
       const restored = await withHub(dataDir, async (hub) => {
         for (const [id, n] of flood.newest) {
           const properties = JSON.parse(hub.deps.world.state.live(id)?.properties ?? "{}") as { n: number };
-          expect(properties.n, id).toBeGreaterThanOrEqual(n);
+          expect({ id, n: Math.max(properties.n, n) }).toEqual({ id, n: properties.n });
         }
         return recordsOf(hub);
       });
       await rm(join(dataDir, "world"), { recursive: true, force: true });
       expect(await withHub(dataDir, async (hub) => recordsOf(hub))).toEqual(restored);
       process.stdout.write(`world: ${kills} kills, ${flood.acknowledged} events acknowledged\n`);
+      expect(flood.refused).toEqual([]);
       expect(kills).toBeGreaterThan(0);
     },
   );
