@@ -23,7 +23,10 @@ export function fluxServerOf(config: AccountConfig, credentials: StoredCredentia
   }
   if (unresolved.length > 0) {
     const keys = unresolved.map((key) => `flux.${key}`).join(" and ");
-    throw new AgentruxError("config", `${keys} is a secret reference, which only a running gateway can read`);
+    throw new AgentruxError(
+      "config",
+      `${keys} is a secret reference that is not resolved: only a running gateway does, and its log says why it could not`,
+    );
   }
   return {
     url,
@@ -35,6 +38,8 @@ export function fluxServerOf(config: AccountConfig, credentials: StoredCredentia
 export interface AccountWorld {
   /** Shared with the tools, so that their writes are known as our own. Absent where there is no server. */
   readonly client: FluxClient | undefined;
+  /** Why there is none. */
+  readonly problem: unknown;
   close(): Promise<void>;
 }
 
@@ -45,16 +50,19 @@ export function openWorld(
   clock: { monotonic(): number },
 ): AccountWorld {
   let client: FluxClient | undefined;
+  let problem: unknown;
   try {
     client = notingWrites(
       createFluxClient(fluxServerOf(config, credentials)),
       createOwnWrites(() => clock.monotonic()),
     );
-  } catch {
+  } catch (error) {
     // Whoever uses the world is told by fluxServerOf.
+    problem = error;
   }
   return {
     client,
+    problem,
     close: async () => await client?.close(),
   };
 }
