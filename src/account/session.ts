@@ -105,6 +105,7 @@ async function serve(options: SessionOptions): Promise<void> {
         health: () => ({
           ...healthOf(reading.health(), delivery.snapshot()),
           ...listeners.health(),
+          ...world.health(),
           ...presence.health(),
         }),
         async metrics() {

@@ -1,8 +1,9 @@
 /** Owns an account's part in the shared world state (Flux): which server that is, and the client its tools share. */
 
 import type { AccountConfig } from "../config/account.ts";
+import { usesFlux } from "../config/flux.ts";
 import type { StoredCredentials } from "../credentials/schema.ts";
-import { AgentruxError } from "../errors.ts";
+import { AgentruxError, errorText } from "../errors.ts";
 import { createFluxClient, type FluxClient, type FluxServer } from "../flux/client.ts";
 import { createOwnWrites, notingWrites } from "../flux/own-writes.ts";
 import { fluxHubUrl } from "./service-url.ts";
@@ -40,6 +41,8 @@ export interface AccountWorld {
   readonly client: FluxClient | undefined;
   /** Why there is none. */
   readonly problem: unknown;
+  /** For the account's status: why there is none, where somebody wants one. */
+  health(): Readonly<Record<string, string>>;
   close(): Promise<void>;
 }
 
@@ -63,6 +66,9 @@ export function openWorld(
   return {
     client,
     problem,
+    health(): Record<string, string> {
+      return problem !== undefined && usesFlux(config.flux) ? { worldError: errorText(problem) } : {};
+    },
     close: async () => await client?.close(),
   };
 }

@@ -78,6 +78,7 @@ it("shows every agent, busy with a request and idle after it, and no word of wha
 it("shows nobody where nobody asked for it", async () => {
   const running = await started({ namespace: "lab", presence: { enabled: false } });
   await running.stop();
+  expect(running.account?.health()).not.toHaveProperty("worldError");
   expect((await world.list({}, signal())).items).toEqual([]);
   expect(running.account?.health()).not.toHaveProperty("presence");
 });
@@ -91,6 +92,7 @@ it.each([
   expect(await place.reply("r-1")).toMatchObject({ status: "completed" });
   expect(running.account?.health()).toMatchObject({
     presence: "off",
+    worldError: expect.stringMatching(why) as string,
     presenceError: expect.stringMatching(why) as string,
   });
   expect(running.lines.filter((line) => why.test(line))).toHaveLength(1);
