@@ -1,5 +1,7 @@
 /** Owns whether an account shows the gateway's agents in the world: what it takes, and what is said where that is missing. */
 
+import type { AccountPaths } from "../credentials/home.ts";
+import { saveWorldProblem } from "../credentials/world-problem.ts";
 import { errorText } from "../errors.ts";
 import type { AgentStanding } from "../flux/agent-activity.ts";
 import { startPresence } from "../flux/presence.ts";
@@ -22,19 +24,27 @@ export interface AccountPresence {
   stop(): Promise<void>;
 }
 
+type PresenceOptions = AccountOptions & { readonly paths: AccountPaths };
+
 /** A server that answers at all answers within this. */
 const STOP_MS = 2_000;
 /** What the account's own agent can do besides what the operator says. */
 const ANSWERS_REQUESTS = "agentrux.requests";
 
 /** Never throws: an account whose presence cannot be shown works without. */
-export function openPresence(options: AccountOptions, world: AccountWorld, clock: Clock): AccountPresence {
-  const { config, log, presence: source } = options;
+export function openPresence(options: PresenceOptions, world: AccountWorld, clock: Clock): AccountPresence {
+  const { config, log, paths, presence: source } = options;
   const { presence, namespace } = config.flux;
-  const off = (health: Readonly<Record<string, string>>): AccountPresence => ({
-    health: () => health,
-    stop: () => Promise.resolve(),
-  });
+  let written = Promise.resolve();
+  const note = (what: string | undefined): void => {
+    const problem = what === undefined ? undefined : { at: new Date(clock.now()).toISOString(), what };
+    // Whoever cannot read it there is told by the log and the channel's status.
+    written = written.then(() => saveWorldProblem(paths, problem)).catch(() => undefined);
+  };
+  const off = (health: Readonly<Record<string, string>>): AccountPresence => {
+    note(health["presenceError"]);
+    return { health: () => health, stop: () => written };
+  };
   if (!presence.enabled || namespace === undefined || source === undefined) return off({});
   if (world.client === undefined) {
     const presenceError = errorText(world.problem);
@@ -57,6 +67,7 @@ export function openPresence(options: AccountOptions, world: AccountWorld, clock
     clock,
     random: Math.random,
     log,
+    onTrouble: note,
   });
   return {
     health() {
@@ -67,6 +78,9 @@ export function openPresence(options: AccountOptions, world: AccountWorld, clock
         ...(error === undefined ? {} : { presenceError: error }),
       };
     },
-    stop: () => published.stop(STOP_MS),
+    async stop() {
+      await published.stop(STOP_MS);
+      await written;
+    },
   };
 }

@@ -41,6 +41,8 @@ export interface PresenceOptions extends PresenceFacts {
   readonly clock: Clock & { after(delayMs: number, callback: () => void): () => void };
   readonly random: Random;
   readonly log: TroubleLogPorts["log"];
+  /** Why it cannot be published, when that changes; undefined when it is published again, and the first time. */
+  readonly onTrouble?: (error: string | undefined) => void;
 }
 
 export interface PresenceHealth {
@@ -161,6 +163,8 @@ class Publisher implements Presence {
   #succeeded(at: number): void {
     this.#failures = 0;
     this.#okAt = at;
+    if (this.#health.publishedAt === undefined || this.#health.error !== undefined)
+      this.#options.onTrouble?.(undefined);
     this.#health = { publishedAt: this.#options.clock.now() };
     this.#troubles.over(TROUBLE, "[agentrux] The agents' presence is published again");
   }
@@ -168,8 +172,10 @@ class Publisher implements Presence {
   #failed(error: unknown): void {
     this.#told.clear();
     if (this.#stopping !== undefined) return;
-    this.#health = { ...this.#health, error: errorText(error) };
-    this.#troubles.again(TROUBLE, `[agentrux] The agents' presence cannot be published: ${errorText(error)}`);
+    const text = errorText(error);
+    if (text !== this.#health.error) this.#options.onTrouble?.(text);
+    this.#health = { ...this.#health, error: text };
+    this.#troubles.again(TROUBLE, `[agentrux] The agents' presence cannot be published: ${text}`);
     this.#wake(this.#pauseMs(error));
     this.#failures += 1;
   }
