@@ -9,6 +9,7 @@ const REQUIRED = [
   "dist/index.js",
   "dist/index.d.ts",
   "dist/setup-entry.js",
+  "dist/secret-contract-api.js",
   "dist/journal/worker.js",
   "openclaw.plugin.json",
   "skills/flux/SKILL.md",

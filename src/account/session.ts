@@ -30,6 +30,7 @@ import { healthOf } from "./health.ts";
 import { type Listeners, startListeners } from "./listeners.ts";
 import { withConfiguredUrl } from "./service-url.ts";
 import { metricsOf } from "./metrics.ts";
+import { openPresence } from "./presence.ts";
 import { StateBoard } from "./state-board.ts";
 import { openWorld } from "./world.ts";
 import type { AccountOptions } from "./types.ts";
@@ -93,6 +94,7 @@ async function serve(options: SessionOptions): Promise<void> {
       const reading = intakeOver(options, client, waterline, delivery, board);
       intake = reading;
       const listeners = listenersOver(options, client, waterline, delivery);
+      const presence = openPresence(options, world, timeOf(options).clock);
       onRunning({
         acceptHostReply: (address, text, media) => delivery.acceptHostReply(address, text, media),
         attach: (address, file, rules) => attachments.attach(address, file, rules),
@@ -100,7 +102,12 @@ async function serve(options: SessionOptions): Promise<void> {
         service: client,
         world: world.client,
         probe: (signal) => client.probe(signal),
-        health: () => ({ ...healthOf(reading.health(), delivery.snapshot()), ...listeners.health() }),
+        health: () => ({
+          ...healthOf(reading.health(), delivery.snapshot()),
+          ...listeners.health(),
+          ...world.health(),
+          ...presence.health(),
+        }),
         async metrics() {
           await delivery.recount();
           return metricsOf(reading.health(), delivery.snapshot(), await journal.bytes());
@@ -118,6 +125,7 @@ async function serve(options: SessionOptions): Promise<void> {
         const running = delivery.snapshot().running > 0 ? turnMs : 0;
         await delivery.stop(running + STOP_MARGIN_MS);
         failpoint("session.delivery-stopped");
+        await presence.stop();
         log.info("[agentrux] Gateway stopped");
       }
     } finally {

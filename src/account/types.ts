@@ -12,6 +12,7 @@ import type { ReplyFile } from "../replies/files.ts";
 import type { Clock } from "../replies/ports.ts";
 import type { TurnRunner } from "../replies/turn.ts";
 import type { CredentialedClient, ServiceClientOptions } from "../service/client.ts";
+import type { PresenceSource } from "./presence.ts";
 import type { Metric } from "./metrics.ts";
 import type { AccountState } from "./state.ts";
 
@@ -63,6 +64,8 @@ export interface AccountOptions {
   readonly media?: MediaStore;
   /** Which files may leave with a reply; without it none do. */
   readonly outgoing?: OutgoingPolicy;
+  /** The agents to show in the world; without it none are shown. */
+  readonly presence?: PresenceSource;
   readonly log: AccountLog;
   readonly setState: (state: AccountState) => void;
   readonly onActivity: (activity: Activity) => void;

@@ -1,8 +1,9 @@
 /** Owns an account's part in the shared world state (Flux): which server that is, and the client its tools share. */
 
 import type { AccountConfig } from "../config/account.ts";
+import { usesFlux } from "../config/flux.ts";
 import type { StoredCredentials } from "../credentials/schema.ts";
-import { AgentruxError } from "../errors.ts";
+import { AgentruxError, errorText } from "../errors.ts";
 import { createFluxClient, type FluxClient, type FluxServer } from "../flux/client.ts";
 import { createOwnWrites, notingWrites } from "../flux/own-writes.ts";
 import { fluxHubUrl } from "./service-url.ts";
@@ -23,7 +24,10 @@ export function fluxServerOf(config: AccountConfig, credentials: StoredCredentia
   }
   if (unresolved.length > 0) {
     const keys = unresolved.map((key) => `flux.${key}`).join(" and ");
-    throw new AgentruxError("config", `${keys} is a secret reference, which only a running gateway can read`);
+    throw new AgentruxError(
+      "config",
+      `${keys} is a secret reference that is not resolved: only a running gateway does, and its log says why it could not`,
+    );
   }
   return {
     url,
@@ -35,6 +39,10 @@ export function fluxServerOf(config: AccountConfig, credentials: StoredCredentia
 export interface AccountWorld {
   /** Shared with the tools, so that their writes are known as our own. Absent where there is no server. */
   readonly client: FluxClient | undefined;
+  /** Why there is none. */
+  readonly problem: unknown;
+  /** For the account's status: why there is none, where somebody wants one. */
+  health(): Readonly<Record<string, string>>;
   close(): Promise<void>;
 }
 
@@ -45,16 +53,22 @@ export function openWorld(
   clock: { monotonic(): number },
 ): AccountWorld {
   let client: FluxClient | undefined;
+  let problem: unknown;
   try {
     client = notingWrites(
       createFluxClient(fluxServerOf(config, credentials)),
       createOwnWrites(() => clock.monotonic()),
     );
-  } catch {
+  } catch (error) {
     // Whoever uses the world is told by fluxServerOf.
+    problem = error;
   }
   return {
     client,
+    problem,
+    health(): Record<string, string> {
+      return problem !== undefined && usesFlux(config.flux) ? { worldError: errorText(problem) } : {};
+    },
     close: async () => await client?.close(),
   };
 }

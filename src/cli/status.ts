@@ -1,8 +1,11 @@
 /** `openclaw agentrux status`: how each account stands, from what lies on disk. Asks nobody, changes nothing. */
 
 import { inflightFiles } from "../activation/claim.ts";
+import { worldOf } from "./doctor/world.ts";
 import { fileExists } from "../credentials/private-files.ts";
 import { peekCredentials } from "../credentials/store.ts";
+import { readWorldProblem, type WorldProblem } from "../credentials/world-problem.ts";
+import { usesFlux } from "../config/flux.ts";
 import { errorText } from "../errors.ts";
 import { inspectJournal, type JournalReport } from "../journal/inspect.ts";
 import type { CliContext } from "./account.ts";
@@ -11,6 +14,14 @@ import { type CommandResult, duration } from "./output.ts";
 import type { Paint, Tone } from "./paint.ts";
 
 type State = "working" | "stopped" | "off" | "not activated" | "misconfigured";
+
+interface WorldStanding {
+  readonly url: string | null;
+  readonly namespace: string | null;
+  readonly presence: boolean;
+  readonly watches: number;
+  readonly lastError: WorldProblem | null;
+}
 
 interface Standing {
   readonly accountId: string;
@@ -24,6 +35,8 @@ interface Standing {
   readonly id: string | null;
   readonly gatewayPid: number | null;
   readonly readUpTo: string | null;
+  /** Null where the account has nothing to do with the world state. */
+  readonly world: WorldStanding | null;
   readonly journal: Pick<JournalReport, "bytes" | "condition" | "numbers"> | null;
 }
 
@@ -65,6 +78,16 @@ async function standingOf({ account, paths }: CliContext): Promise<Standing> {
     ...((await inflightFiles(paths)).length > 0 ? ["an activation is under way or was interrupted"] : []),
     ...((await fileExists(paths.bootstrap)) ? ["an activation code waits in BOOTSTRAP.md"] : []),
   ];
+  const server = worldOf(account, stored);
+  const { flux } = account;
+  const world = {
+    url: "server" in server ? server.server.url : null,
+    namespace: flux.namespace ?? null,
+    presence: flux.presence.enabled,
+    watches: flux.watches.length,
+    lastError: (await readWorldProblem(paths)) ?? null,
+  };
+
   return {
     accountId,
     state: stateOf(enabled, account.problems.length > 0, stored !== undefined, journal?.owned === true),
@@ -77,6 +100,7 @@ async function standingOf({ account, paths }: CliContext): Promise<Standing> {
     id: stored === undefined ? null : (stored.scriptId ?? stored.clientId),
     gatewayPid: journal?.ownerPid ?? null,
     readUpTo: position.cursor ?? null,
+    world: usesFlux(flux) ? world : null,
     journal:
       journal === undefined
         ? null
@@ -92,7 +116,7 @@ function stateOf(enabled: boolean, faulty: boolean, activated: boolean, owned: b
 }
 
 function describe(standing: Standing, paint: Paint, now: number): string[] {
-  const { accountId, state, gatewayPid, journal } = standing;
+  const { accountId, state, gatewayPid, journal, world } = standing;
   const by = gatewayPid === null ? "" : ` (gateway pid ${gatewayPid})`;
   const facts = [
     [
@@ -105,12 +129,23 @@ function describe(standing: Standing, paint: Paint, now: number): string[] {
     ["results", standing.resultTopicId || "not set"],
     ["read up to", standing.readUpTo ?? "nothing yet"],
     ["work", journal === null ? "nothing yet" : workLine(journal, now)],
+    ...(world === null ? [] : [["world", worldLine(world)] as const]),
   ] as const;
+  const trouble = world?.lastError ?? undefined;
+  const notes = [
+    ...standing.problems,
+    ...(trouble === undefined ? [] : [`presence, ${duration(now - Date.parse(trouble.at))} ago: ${trouble.what}`]),
+  ];
   return [
     `${paint("title", accountId)}: ${paint(TONES[state], state)}${by}`,
     ...facts.map(([name, value]) => `  ${paint("muted", name.padEnd(11))}${value}`),
-    ...standing.problems.map((problem) => `  ${paint("warning", "note".padEnd(11))}${problem}`),
+    ...notes.map((problem) => `  ${paint("warning", "note".padEnd(11))}${problem}`),
   ];
+}
+
+function worldLine({ url, namespace, presence, watches }: WorldStanding): string {
+  const where = namespace === null ? "no namespace" : `namespace ${namespace}`;
+  return `${url ?? "no server: set flux.url"}, ${where}, presence ${presence ? "on" : "off"}, ${watches} watches`;
 }
 
 function workLine({ condition, numbers }: NonNullable<Standing["journal"]>, now: number): string {

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { type Condition, parseCondition } from "./condition.ts";
 
-/** A secret: itself, or the host's reference to where it is kept (SDK spec, section 9.2). */
+/** A secret: itself, or the host's reference to where it is kept (SDK spec, section 9.2), of which `$NAME` is the short form. */
 const secret = z.union([
   z.string().min(1).max(4_096),
   z.strictObject({
@@ -12,6 +12,13 @@ const secret = z.union([
     id: z.string().min(1).max(1_024),
   }),
 ]);
+
+/** Keys that hold a secret. */
+export const SECRET_KEYS = ["token", "adminToken"] as const;
+
+/** Stands in the place of a secret that the host could not resolve. */
+export const UNRESOLVED_SECRET = "(a secret reference that could not be resolved)";
+const SHORT_REFERENCE = /^\$(?:[A-Z][A-Z0-9_]*|\{[A-Z][A-Z0-9_]*\})$/;
 
 const namespace = z.string().regex(/^[a-z0-9_-]{3,32}$/, { error: "must be 3 to 32 characters of a-z, 0-9, - and _" });
 const entityId = z.string().min(1).max(512);
@@ -114,7 +121,7 @@ export interface FluxConfig {
   readonly token?: string;
   readonly adminToken?: string;
   /** Keys that hold a reference nobody has resolved: outside a gateway there is nobody to do it. */
-  readonly unresolved: readonly ("token" | "adminToken")[];
+  readonly unresolved: readonly (typeof SECRET_KEYS)[number][];
   /** The agent writes here and nowhere else; absent, it writes wherever the server lets it. */
   readonly namespace?: string;
   /** What a turn that came from a topic may do with the world. */
@@ -161,7 +168,9 @@ function watchOf(written: z.infer<typeof watch>): FluxWatch {
 export function resolveFlux(written: z.infer<typeof fluxKey> = {}): FluxConfig {
   const { url, namespace: name, topicTurns, presence } = written;
   const secrets = { token: written.token, adminToken: written.adminToken };
-  const known = Object.fromEntries(Object.entries(secrets).filter(([, value]) => typeof value === "string"));
+  const isKnown = (value: unknown): boolean =>
+    typeof value === "string" && value !== UNRESOLVED_SECRET && !SHORT_REFERENCE.test(value);
+  const known = Object.fromEntries(Object.entries(secrets).filter(([, value]) => isKnown(value)));
   const {
     enabled = false,
     intervalSeconds = FLUX_DEFAULTS.presenceIntervalSeconds,
@@ -170,10 +179,24 @@ export function resolveFlux(written: z.infer<typeof fluxKey> = {}): FluxConfig {
   return {
     ...(url === undefined ? {} : { url }),
     ...known,
-    unresolved: (["token", "adminToken"] as const).filter((key) => typeof secrets[key] === "object"),
+    unresolved: SECRET_KEYS.filter((key) => secrets[key] !== undefined && !isKnown(secrets[key])),
     ...(name === undefined ? {} : { namespace: name }),
     topicTurns: topicTurns ?? FLUX_DEFAULTS.topicTurns,
     watches: (written.watch ?? []).map(watchOf),
     presence: { enabled, intervalMs: intervalSeconds * 1_000, capabilities },
   };
+}
+
+/** Whether anybody wrote anything that has to do with the world state. */
+export function usesFlux({
+  url,
+  namespace: name,
+  token,
+  adminToken,
+  unresolved,
+  watches,
+  presence,
+}: FluxConfig): boolean {
+  const written = [url, name, token, adminToken].some((value) => value !== undefined);
+  return written || unresolved.length > 0 || watches.length > 0 || presence.enabled;
 }

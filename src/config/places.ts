@@ -65,6 +65,11 @@ export function placesOf(cfg: HostConfig, accountId: string, key: AccountKey): r
   return NOT_SHARED.has(key) ? [own] : [own, channelPlace(cfg)];
 }
 
+/** Where `key` counts for an account; undefined where nobody wrote it. */
+export function countingPlace(cfg: HostConfig, accountId: string, key: AccountKey): Place | undefined {
+  return placesOf(cfg, accountId, key).find(({ section }) => section[key] !== undefined);
+}
+
 /**
  * The accounts a configuration names. Empty on a machine where nothing is configured yet. Beside named accounts, what
  * stands outside them is the account `default` only where it has a command topic; otherwise it is what they share.

@@ -4,7 +4,7 @@ import { accountIdProblem } from "../credentials/home.ts";
 import { CHANNEL_ID } from "../ids.ts";
 import type { AccountConfig, MessagingTopic } from "./account.ts";
 import { resolveFlux } from "./flux.ts";
-import { DEFAULT_ACCOUNT_ID, type HostConfig, type Place, placesOf, record } from "./places.ts";
+import { countingPlace, DEFAULT_ACCOUNT_ID, type HostConfig, type Place, placesOf, record } from "./places.ts";
 import { type AccountKey, accountKeys, DEFAULTS, RANGES, withinRange } from "./schema.ts";
 
 /**
@@ -29,7 +29,7 @@ class Reader {
   }
 
   #find(key: AccountKey): Place | undefined {
-    return placesOf(this.#cfg, this.#accountId, key).find(({ section }) => section[key] !== undefined);
+    return countingPlace(this.#cfg, this.#accountId, key);
   }
 
   /** The checked value of `key`, or undefined when nobody wrote it or it is unusable (then a problem names it). */

@@ -6,9 +6,11 @@
 import { serviceUrlProblem } from "../credentials/schema.ts";
 import { decideExec } from "../guard/exec.ts";
 import { patternFault } from "../guard/patterns.ts";
+import type { SenderPolicy } from "../guard/senders.ts";
 import type { AccountConfig } from "./account.ts";
+import { type FluxFinding, fluxFindings } from "./flux-findings.ts";
 import { execHost, filesHeldInWorkspace } from "./host-tools.ts";
-import { accountPlace, type HostConfig, listAccountIds } from "./places.ts";
+import { accountPlace, countingPlace, type HostConfig, listAccountIds } from "./places.ts";
 import { resolveAccountConfig } from "./resolve.ts";
 
 export interface SecurityFinding {
@@ -19,7 +21,8 @@ export interface SecurityFinding {
     | "security.pattern-broken"
     | "security.pattern-wide"
     | "security.plain-http"
-    | "security.files-open";
+    | "security.files-open"
+    | FluxFinding["id"];
   readonly severity: "error" | "warning" | "info";
   readonly accountId: string;
   /** The key, as `openclaw config get` takes it. */
@@ -58,17 +61,22 @@ export function securityFindings(cfg: HostConfig): SecurityFinding[] {
     if (!account.enabled) return [];
     const { path } = accountId === "default" ? { path: "channels.agentrux" } : accountPlace(cfg, accountId);
     const told = [...senders(account), ...exec(account, cfg), ...service(account), ...files(account, cfg)];
-    return told.map(({ key, ...finding }) => ({
+    const placed = told.map(({ key, ...finding }) => ({
       ...finding,
-      accountId,
       where: key.startsWith("tools.") ? key : `${path}.${key}`,
     }));
+    const fluxPath = `${countingPlace(cfg, accountId, "flux")?.path ?? path}.flux`;
+    const found = [...placed, ...fluxFindings(account, fluxPath, isOpen(account.senders))];
+    return found.map((finding) => ({ ...finding, accountId }));
   });
 }
 
+function isOpen({ dmPolicy, allowFrom }: SenderPolicy): boolean {
+  return dmPolicy === "open" || (dmPolicy === "allowlist" && allowFrom.includes("*"));
+}
+
 function senders({ senders: policy, execPolicy, accountId }: AccountConfig): Told[] {
-  const open = policy.dmPolicy === "open" || (policy.dmPolicy === "allowlist" && policy.allowFrom.includes("*"));
-  if (!open) return [];
+  if (!isOpen(policy)) return [];
   return [
     {
       id: "security.senders-open",

@@ -28,6 +28,8 @@ export interface AccountPaths {
   readonly cliToken: string;
   /** One line that tells the Flux skill's script which hub the account is configured for. */
   readonly fluxUrl: string;
+  /** Why the presence could not be published last. */
+  readonly worldProblem: string;
 }
 
 const DEFAULT_ACCOUNT_ID = "default";
@@ -81,6 +83,7 @@ export function accountPaths(accountId: string, base: string = baseDirectory()):
     journal: join(dir, "journal.sqlite"),
     cliToken: join(dir, "cli-token.json"),
     fluxUrl: join(dir, "flux-url"),
+    worldProblem: join(dir, "world-problem.json"),
   };
 }
 

@@ -1,13 +1,17 @@
 /** Starts an account under the host: gives the account room the host's log, status and turns. */
 
 import type { ChannelGatewayContext } from "openclaw/plugin-sdk/channel-contract";
+import manifest from "../../package.json" with { type: "json" };
 import { runAccount } from "../account/account.ts";
+import type { PresenceSource } from "../account/presence.ts";
 import type { AccountState } from "../account/state.ts";
 import type { AccountLog, RunningAccount } from "../account/types.ts";
 import { TopicClaims } from "../account/topic-claims.ts";
 import type { AccountConfig } from "../config/account.ts";
 import { configFindings } from "../config/findings.ts";
+import { knownAgentIds } from "../config/resolve.ts";
 import type { Skip } from "../intake/start-position.ts";
+import { activity, onActivityChange, showTurn } from "./agent-runs.ts";
 import { liveConfig } from "./live-config.ts";
 import { createMediaStore } from "./media.ts";
 import { outgoingPolicy } from "./outgoing.ts";
@@ -49,6 +53,16 @@ function sayFindings({ cfg, accountId }: Context, log: AccountLog): void {
   }
 }
 
+function presenceSource(): PresenceSource {
+  const { version: hostVersion, config } = getRuntime();
+  return {
+    version: manifest.version,
+    hostVersion,
+    agents: () => knownAgentIds(config.current()).map((agentId) => ({ agentId, ...activity.of(agentId) })),
+    onChange: onActivityChange,
+  };
+}
+
 /** The account's lifetime: pending until the host aborts and everything accepted is settled (SDK spec, section 5.3). */
 export async function startAccount(ctx: Context): Promise<void> {
   const { accountId, commandTopicId } = ctx.account;
@@ -74,11 +88,12 @@ async function live(ctx: Context, log: AccountLog, setState: (state: AccountStat
     current,
     skip: skipOf(account),
     runner: {
-      run: (request, signal) => runTurn(current(), request, signal),
+      run: (request, signal) => showTurn(activity, account.agentId, request, () => runTurn(current(), request, signal)),
       owner: async (request) => turnOwner(account, request),
     },
     media: createMediaStore(),
     outgoing: outgoingPolicy(getRuntime(), account.agentId),
+    presence: presenceSource(),
     log,
     setState,
     onActivity: (activity) => ctx.setStatus({ ...ctx.getStatus(), ...activity }),

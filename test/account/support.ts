@@ -20,7 +20,7 @@ export const echo: Turn = (request) =>
   Promise.resolve({ kind: "replied", text: `echo: ${request.command.message}`, media: [] });
 
 /** What an account can be given in place of the machine's own. */
-export type Ports = Pick<AccountOptions, "service" | "clock" | "current" | "skip">;
+export type Ports = Pick<AccountOptions, "service" | "clock" | "current" | "skip" | "presence">;
 
 /** Waits until `check` holds; fails with `what` after 15 s. */
 export async function until(what: string, check: () => boolean | Promise<boolean>): Promise<void> {

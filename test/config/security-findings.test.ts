@@ -77,4 +77,39 @@ describe("securityFindings", () => {
       "info security.senders-open channels.agentrux.accounts.a.dmPolicy",
     ]);
   });
+
+  it("names a world-state server that would hear tokens in the clear", () => {
+    const flux = { url: "http://flux.example" };
+    expect(found({ ...closed, flux })).toEqual(["error security.flux-plain-http channels.agentrux.flux.url"]);
+    expect(found({ ...closed, flux: { url: "http://127.0.0.1:1" } })).toEqual([]);
+  });
+
+  it("notes a token that stands in the file itself, with its place and without it, and none that is a reference", () => {
+    const token = "the-token-itself";
+    const findings = securityFindings({ channels: { agentrux: { ...keys, ...closed, flux: { token } } }, ...held });
+    expect(findings).toMatchObject([
+      { id: "security.flux-token-plain", severity: "info", where: "channels.agentrux.flux.token" },
+    ]);
+    expect(findings[0]?.cure).toContain("openclaw config set channels.agentrux.flux.token --ref-source env");
+    expect(JSON.stringify(findings)).not.toContain(token);
+    expect(found({ ...closed, flux: { token: { source: "env", provider: "default", id: "X" } } })).toEqual([]);
+    const config = { ...keys, ...closed, flux: { adminToken: token } };
+    const entry = { plugins: { entries: { "agentrux-openclaw-plugin": { config } } }, ...held };
+    expect(securityFindings(entry)).toMatchObject([
+      { where: "plugins.entries.agentrux-openclaw-plugin.config.flux.adminToken" },
+    ]);
+  });
+
+  it.each([
+    ["info", closed, { namespace: "lab" }],
+    ["warning", closed, {}],
+    ["warning", { dmPolicy: "open" }, { namespace: "lab" }],
+    ["error", { dmPolicy: "open" }, {}],
+    ["error", { allowFrom: ["*"] }, {}],
+  ])("has %s for what requests may write, with %j and %j", (severity, senders, flux) => {
+    expect(found({ ...senders, flux: { ...flux, topicTurns: "write" } })).toContain(
+      `${severity} security.flux-topic-writes channels.agentrux.flux.topicTurns`,
+    );
+    expect(found({ ...senders, flux: { ...flux, topicTurns: "read" } }).join()).not.toContain("topic-writes");
+  });
 });

@@ -54,15 +54,24 @@ export class TestGateway {
     this.model = model;
   }
 
-  /** Packs, installs and configures in `dir`; does not start yet. `config` are settings of the plugin. */
+  /**
+   * Packs, installs and configures in `dir`; does not start yet. `config` are settings of the plugin, `secrets` variables
+   * of the environment.
+   */
   static async prepare(
     dir: string,
     hub: Pick<Hub, "url">,
     topics: Pick<TestTopics, "commandTopicId" | "resultTopicId">,
     config: Readonly<Record<string, unknown>> = {},
+    secrets: Readonly<Record<string, string>> = {},
   ): Promise<TestGateway> {
     const stateDir = path.join(dir, "openclaw");
-    const home = openClawHome({ stateDir, port: await freeGatewayPort(), gatewayToken: "test-token-".repeat(4) });
+    const home = openClawHome({
+      stateDir,
+      port: await freeGatewayPort(),
+      gatewayToken: "test-token-".repeat(4),
+      secrets,
+    });
     await installPlugin(home, inject("tarball"));
     const model = await startScriptedModel();
     const { commandTopicId, resultTopicId } = topics;
@@ -143,11 +152,14 @@ export class TestGateway {
    * A turn of the gateway's owner, over its OpenAI-compatible endpoint, which has to be switched on; what the agent
    * answers.
    */
-  async askAsOwner(text: string): Promise<string> {
+  async askAsOwner(text: string, agentId?: string): Promise<string> {
     const answer = await fetch(`http://127.0.0.1:${this.home.port}/v1/chat/completions`, {
       method: "POST",
       headers: { authorization: `Bearer ${this.home.gatewayToken}`, "content-type": "application/json" },
-      body: JSON.stringify({ model: "openclaw", messages: [{ role: "user", content: text }] }),
+      body: JSON.stringify({
+        model: agentId === undefined ? "openclaw" : `openclaw/${agentId}`,
+        messages: [{ role: "user", content: text }],
+      }),
       signal: AbortSignal.timeout(WAIT_TIMEOUT_MS),
     });
     const body = await answer.text();

@@ -5,6 +5,8 @@
 
 import type { HostConfig } from "../../config/places.ts";
 import { cleanText } from "../../guard/text.ts";
+import type { AccountPaths } from "../../credentials/home.ts";
+import type { StoredCredentials } from "../../credentials/schema.ts";
 import { peekCredentials } from "../../credentials/store.ts";
 import type { CliContext } from "../account.ts";
 import type { CommandResult, ExitCode } from "../output.ts";
@@ -18,6 +20,7 @@ import { type CheckReport, type Finding, type Severity, worstOf } from "./findin
 import { checkJournal } from "./journal.ts";
 import { network, type NetworkPorts } from "./network.ts";
 import { checkWaterline } from "./waterline.ts";
+import { checkWorldKeys, checkWorldServer } from "./world.ts";
 
 export interface DoctorOptions {
   /** The host's release, where it is known. */
@@ -41,7 +44,7 @@ export async function doctor(contexts: readonly CliContext[], options: DoctorOpt
   if (first !== undefined) reports.push(checkConfig(first.config, idsOf(contexts)));
   for (const context of contexts) {
     context.progress(`looking at ${context.account.accountId}`);
-    reports.push(...(await offlineChecks(context)));
+    reports.push(...(await offlineChecks(context.config, context)));
     if (options.online) reports.push(...(await onlineChecks(context, options.network ?? network)));
     context.progress(undefined);
   }
@@ -62,7 +65,7 @@ type OnDisk = Pick<CliContext, "paths" | "account" | "now">;
 /** What the checks find that ask nobody over the network. */
 export async function offlineFindings(config: HostConfig, accounts: readonly OnDisk[]): Promise<OriginedFinding[]> {
   const reports = [checkConfig(config, idsOf(accounts))];
-  for (const account of accounts) reports.push(...(await offlineChecks(account)));
+  for (const account of accounts) reports.push(...(await offlineChecks(config, account)));
   return reports.flatMap(findingsOf);
 }
 
@@ -70,7 +73,7 @@ function idsOf(accounts: readonly Pick<CliContext, "account">[]): string[] {
   return accounts.map(({ account }) => account.accountId);
 }
 
-async function offlineChecks({ paths, account, now }: OnDisk): Promise<CheckReport[]> {
+async function offlineChecks(config: HostConfig, { paths, account, now }: OnDisk): Promise<CheckReport[]> {
   const at = now();
   const reports = [
     checkSettings(account),
@@ -78,6 +81,7 @@ async function offlineChecks({ paths, account, now }: OnDisk): Promise<CheckRepo
     await checkCredentials(paths, at),
     checkJournal(paths, at),
     await checkWaterline(paths, account),
+    checkWorldKeys(config, account, await storedCredentials(paths)),
   ];
   return reports
     .filter((report) => report !== undefined)
@@ -86,13 +90,19 @@ async function offlineChecks({ paths, account, now }: OnDisk): Promise<CheckRepo
 
 async function onlineChecks(context: CliContext, ports: NetworkPorts): Promise<CheckReport[]> {
   const { account, paths, now, signal } = context;
-  const peeked = await peekCredentials(paths).catch(() => undefined);
-  const stored = peeked?.kind === "ok" ? peeked.credentials : undefined;
+  const stored = await storedCredentials(paths);
   const baseUrl = account.baseUrlIsSet || stored === undefined ? account.baseUrl : stored.baseUrl;
   const address = { ...(await checkAddress(baseUrl, ports, now, signal)), accountId: account.accountId };
   const isDown = worstOf(address.findings) === "error";
-  if (isDown || stored === undefined) return [address];
-  return [address, { ...(await checkAccess(context)), accountId: account.accountId }];
+  const access = isDown || stored === undefined ? undefined : await checkAccess(context);
+  const world = await checkWorldServer(context, stored);
+  const further = [access, world].filter((report) => report !== undefined);
+  return [address, ...further.map((report) => ({ ...report, accountId: account.accountId }))];
+}
+
+async function storedCredentials(paths: AccountPaths): Promise<StoredCredentials | undefined> {
+  const peeked = await peekCredentials(paths).catch(() => undefined);
+  return peeked?.kind === "ok" ? peeked.credentials : undefined;
 }
 
 type OriginedFinding = Finding & Pick<CheckReport, "check" | "accountId">;
