@@ -8,8 +8,9 @@ import { decideExec } from "../guard/exec.ts";
 import { patternFault } from "../guard/patterns.ts";
 import type { AccountConfig } from "./account.ts";
 import { execHost, filesHeldInWorkspace } from "./host-tools.ts";
-import { accountPlace, type HostConfig, listAccountIds } from "./places.ts";
+import { accountPlace, channelPlace, DEFAULT_ACCOUNT_ID, type HostConfig, listAccountIds, placesOf } from "./places.ts";
 import { resolveAccountConfig } from "./resolve.ts";
+import { type AccountKey, accountKeys } from "./schema.ts";
 
 export interface SecurityFinding {
   readonly id:
@@ -19,7 +20,8 @@ export interface SecurityFinding {
     | "security.pattern-broken"
     | "security.pattern-wide"
     | "security.plain-http"
-    | "security.files-open";
+    | "security.files-open"
+    | "security.not-audited";
   readonly severity: "error" | "warning" | "info";
   readonly accountId: string;
   /** The key, as `openclaw config get` takes it. */
@@ -56,14 +58,24 @@ export function securityFindings(cfg: HostConfig): SecurityFinding[] {
   return listAccountIds(cfg).flatMap((accountId) => {
     const account = resolveAccountConfig(cfg, accountId);
     if (!account.enabled) return [];
-    const { path } = accountId === "default" ? { path: "channels.agentrux" } : accountPlace(cfg, accountId);
-    const told = [...senders(account), ...exec(account, cfg), ...service(account), ...files(account, cfg)];
-    return told.map(({ key, ...finding }) => ({
-      ...finding,
-      accountId,
-      where: key.startsWith("tools.") ? key : `${path}.${key}`,
-    }));
+    const told = [
+      ...senders(account),
+      ...exec(account, cfg),
+      ...service(account),
+      ...files(account, cfg),
+      ...audit(account, cfg),
+    ];
+    return told.map(({ key, ...finding }) => ({ ...finding, accountId, where: whereIs(cfg, accountId, key) }));
   });
+}
+
+/** The place where the key stands; where nobody wrote it, the one where it belongs. */
+function whereIs(cfg: HostConfig, accountId: string, key: string): string {
+  const [root = ""] = key.split(".");
+  if (!(root in accountKeys)) return key;
+  const written = placesOf(cfg, accountId, root as AccountKey).find(({ section }) => section[root] !== undefined);
+  const own = accountId === DEFAULT_ACCOUNT_ID ? channelPlace(cfg) : accountPlace(cfg, accountId);
+  return `${(written ?? own).path}.${key}`;
 }
 
 function senders({ senders: policy, execPolicy, accountId }: AccountConfig): Told[] {
@@ -138,6 +150,24 @@ function files({ agentId }: AccountConfig, cfg: HostConfig): Told[] {
       key: "tools.fs.workspaceOnly",
       what: `the agent ${agentId || "of this account"} can read files outside its workspace, and a request may talk it into telling`,
       cure: "openclaw config set tools.fs.workspaceOnly true",
+    },
+  ];
+}
+
+/**
+ * OpenClaw asks a channel only where its own section says something: any key but `enabled`, or `enabled` itself as true.
+ * A collector of the plugin's own would not be asked either: the audit loads plugins without registering them.
+ */
+function audit({ accountId }: AccountConfig, cfg: HostConfig): Told[] {
+  const { path, section } = channelPlace(cfg);
+  if (section["enabled"] === true || Object.keys(section).some((key) => key !== "enabled")) return [];
+  return [
+    {
+      id: "security.not-audited",
+      severity: "info",
+      key: `${path}.enabled`,
+      what: `nothing stands under ${path}, so neither "openclaw security audit" nor "openclaw doctor" looks at the account ${accountId}`,
+      cure: `openclaw config set ${path}.enabled true`,
     },
   ];
 }
