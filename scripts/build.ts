@@ -27,6 +27,7 @@ const targets: readonly Target[] = [
     entries: {
       index: "src/index.ts",
       "setup-entry": "src/setup-entry.ts",
+      "doctor-contract-api": "src/doctor-contract-api.ts",
       "journal/worker": "src/journal/worker.ts",
     },
     out: "dist",

@@ -14,6 +14,7 @@ const REQUIRED = [
   "dist/index.js",
   "dist/index.d.ts",
   "dist/setup-entry.js",
+  "dist/doctor-contract-api.js",
   "dist/journal/worker.js",
   "openclaw.plugin.json",
   "skills/flux/SKILL.md",
