@@ -28,6 +28,7 @@ const targets: readonly Target[] = [
       index: "src/index.ts",
       "setup-entry": "src/setup-entry.ts",
       "secret-contract-api": "src/secret-contract-api.ts",
+      "doctor-contract-api": "src/doctor-contract-api.ts",
       "journal/worker": "src/journal/worker.ts",
     },
     out: "dist",

@@ -15,6 +15,7 @@ import { runCommand, stopAllChildren } from "./lib/children.ts";
 import { activate, AgentruxClient } from "./lib/client.ts";
 import { CHANNEL_ID, gatewaySettings, PLUGIN_ID, pluginSettings } from "./lib/host-config.ts";
 import { Hub } from "./lib/hub.ts";
+import { logTail } from "./lib/log-tail.ts";
 import { startScriptedModel } from "./lib/model.ts";
 import { Gateway, installPlugin, openClaw, openClawHome, setConfig } from "./lib/openclaw.ts";
 import { packPlugin } from "./lib/plugin-package.ts";
@@ -45,7 +46,7 @@ for (const version of named.length > 0 ? named : await newestReleases()) {
     await tryRelease(version, dir);
   } catch (error) {
     failed.push(version);
-    result = `FAIL  ${error instanceof Error ? error.message : String(error)}`;
+    result = `FAIL  ${error instanceof Error ? error.message : String(error)}${whatTheGatewaySaid(dir)}`;
   } finally {
     await stopAllChildren();
     fs.rmSync(dir, { recursive: true, force: true });
@@ -53,6 +54,16 @@ for (const version of named.length > 0 ? named : await newestReleases()) {
   console.log(`${version}  ${((performance.now() - started) / 1000).toFixed(0)} s  ${result}`);
 }
 process.exit(failed.length > 0 ? 1 : 0);
+
+/** The end of the gateway's log, in which a plugin that could not be loaded is told of. */
+function whatTheGatewaySaid(dir: string): string {
+  const file = path.join(stateDirIn(dir), "gateway.log");
+  return fs.existsSync(file) ? `\n${logTail(file, 0)}` : "";
+}
+
+function stateDirIn(dir: string): string {
+  return path.join(dir, "openclaw");
+}
 
 /** The newest releases that are no previews and not older than the package allows, the newest first. */
 async function newestReleases(): Promise<readonly string[]> {
@@ -98,7 +109,7 @@ async function tryRelease(version: string, dir: string): Promise<void> {
   const model = await startScriptedModel();
   try {
     const home = openClawHome({
-      stateDir: path.join(dir, "openclaw"),
+      stateDir: stateDirIn(dir),
       port: await freeGatewayPort(),
       gatewayToken: "matrix-token-".repeat(4),
       program: path.join(host, "node_modules", "openclaw", "openclaw.mjs"),

@@ -10,8 +10,16 @@ import type { SenderPolicy } from "../guard/senders.ts";
 import type { AccountConfig } from "./account.ts";
 import { type FluxFinding, fluxFindings } from "./flux-findings.ts";
 import { execHost, filesHeldInWorkspace } from "./host-tools.ts";
-import { accountPlace, countingPlace, type HostConfig, listAccountIds } from "./places.ts";
+import {
+  accountPlace,
+  channelPlace,
+  countingPlace,
+  DEFAULT_ACCOUNT_ID,
+  type HostConfig,
+  listAccountIds,
+} from "./places.ts";
 import { resolveAccountConfig } from "./resolve.ts";
+import { type AccountKey, accountKeys } from "./schema.ts";
 
 export interface SecurityFinding {
   readonly id:
@@ -22,6 +30,7 @@ export interface SecurityFinding {
     | "security.pattern-wide"
     | "security.plain-http"
     | "security.files-open"
+    | "security.not-audited"
     | FluxFinding["id"];
   readonly severity: "error" | "warning" | "info";
   readonly accountId: string;
@@ -59,16 +68,24 @@ export function securityFindings(cfg: HostConfig): SecurityFinding[] {
   return listAccountIds(cfg).flatMap((accountId) => {
     const account = resolveAccountConfig(cfg, accountId);
     if (!account.enabled) return [];
-    const { path } = accountId === "default" ? { path: "channels.agentrux" } : accountPlace(cfg, accountId);
-    const told = [...senders(account), ...exec(account, cfg), ...service(account), ...files(account, cfg)];
-    const placed = told.map(({ key, ...finding }) => ({
-      ...finding,
-      where: key.startsWith("tools.") ? key : `${path}.${key}`,
-    }));
-    const fluxPath = `${countingPlace(cfg, accountId, "flux")?.path ?? path}.flux`;
-    const found = [...placed, ...fluxFindings(account, fluxPath, isOpen(account.senders))];
-    return found.map((finding) => ({ ...finding, accountId }));
+    const told = [
+      ...senders(account),
+      ...exec(account, cfg),
+      ...service(account),
+      ...files(account, cfg),
+      ...audit(account, cfg),
+    ].map(({ key, ...finding }) => ({ ...finding, where: whereIs(cfg, accountId, key) }));
+    const ofFlux = fluxFindings(account, whereIs(cfg, accountId, "flux"), isOpen(account.senders));
+    return [...told, ...ofFlux].map((finding) => ({ ...finding, accountId }));
   });
+}
+
+/** The place where the key stands; where nobody wrote it, the one where it belongs. */
+function whereIs(cfg: HostConfig, accountId: string, key: string): string {
+  const [root = ""] = key.split(".");
+  if (!(root in accountKeys)) return key;
+  const own = accountId === DEFAULT_ACCOUNT_ID ? channelPlace(cfg) : accountPlace(cfg, accountId);
+  return `${(countingPlace(cfg, accountId, root as AccountKey) ?? own).path}.${key}`;
 }
 
 function isOpen({ dmPolicy, allowFrom }: SenderPolicy): boolean {
@@ -146,6 +163,24 @@ function files({ agentId }: AccountConfig, cfg: HostConfig): Told[] {
       key: "tools.fs.workspaceOnly",
       what: `the agent ${agentId || "of this account"} can read files outside its workspace, and a request may talk it into telling`,
       cure: "openclaw config set tools.fs.workspaceOnly true",
+    },
+  ];
+}
+
+/**
+ * OpenClaw asks a channel only where its own section says something: any key but `enabled`, or `enabled` itself as true.
+ * A collector of the plugin's own would not be asked either: the audit loads plugins without registering them.
+ */
+function audit({ accountId }: AccountConfig, cfg: HostConfig): Told[] {
+  const { path, section } = channelPlace(cfg);
+  if (section["enabled"] === true || Object.keys(section).some((key) => key !== "enabled")) return [];
+  return [
+    {
+      id: "security.not-audited",
+      severity: "info",
+      key: `${path}.enabled`,
+      what: `nothing stands under ${path}, so neither "openclaw security audit" nor "openclaw doctor" looks at the account ${accountId}`,
+      cure: `openclaw config set ${path}.enabled true`,
     },
   ];
 }

@@ -1,7 +1,7 @@
 /** Owns where an account keeps its files. With this folder, the only place that reads the environment and the home directory. */
 
 import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 import { AgentruxError } from "../errors.ts";
 
 /** The environment variables that decide the home directory. */
@@ -60,6 +60,21 @@ export function baseDirectory(environment: HomeEnvironment = process.env, system
     );
   }
   return join(home, ".agentrux");
+}
+
+/**
+ * The host's configuration file where it was told to lie outside the host's state; undefined where it was not. Hosts before
+ * 2026.9.6 do not say it to plugins.
+ *
+ * @param home what `~` stands for to the host.
+ */
+export function hostConfigElsewhere(
+  home: string,
+  environment: { readonly OPENCLAW_CONFIG_PATH?: string | undefined } = process.env,
+): string | undefined {
+  const told = environment.OPENCLAW_CONFIG_PATH?.trim();
+  if (told === undefined || told === "") return undefined;
+  return /^~(?=$|[\\/])/.test(told) ? join(home, told.slice(1)) : resolve(told);
 }
 
 /**

@@ -26,7 +26,11 @@ export interface Probe {
 const config: ChannelPlugin<AccountConfig>["config"] = {
   listAccountIds,
   resolveAccount: resolveAccountConfig,
-  inspectAccount: (cfg, accountId) => describe(resolveAccountConfig(cfg, accountId)),
+  // The host hands what it inspected to the channel's own adapters, such as `security`, in place of the account.
+  inspectAccount: (cfg, accountId) => {
+    const account = resolveAccountConfig(cfg, accountId);
+    return { ...account, ...describe(account) };
+  },
   defaultAccountId: () => DEFAULT_ACCOUNT_ID,
   isEnabled: (account) => account.enabled,
   // An account with a faulty key still starts, so that its status can say which key and why.

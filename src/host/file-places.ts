@@ -2,8 +2,8 @@
 
 import { dirname, join } from "node:path";
 import type { OpenClawConfig } from "openclaw/plugin-sdk/core";
-import { resolveConfigPath, resolveOAuthDir, resolveRequiredHomeDir } from "openclaw/plugin-sdk/state-paths";
-import { baseDirectory } from "../credentials/home.ts";
+import { resolveOAuthDir, resolveRequiredHomeDir } from "openclaw/plugin-sdk/state-paths";
+import { baseDirectory, hostConfigElsewhere } from "../credentials/home.ts";
 import { type FilePlaces, KEY_STORES } from "../guard/file-places.ts";
 import { getRuntime } from "./runtime.ts";
 
@@ -14,7 +14,9 @@ export function filePlaces(agentId: string): FilePlaces {
   const runtime = getRuntime();
   const state = runtime.state.resolveStateDir();
   const own = baseDirectory();
-  const homes = [...new Set([dirname(own), resolveRequiredHomeDir()])];
+  const home = resolveRequiredHomeDir();
+  const homes = [...new Set([dirname(own), home])];
+  const config = hostConfigElsewhere(home);
   return {
     workspace: runtime.agent.resolveAgentWorkspaceDir(runtime.config.current() as OpenClawConfig, agentId),
     homes,
@@ -23,7 +25,7 @@ export function filePlaces(agentId: string): FilePlaces {
     openByName: [join(state, "media")],
     closed: [
       state,
-      resolveConfigPath(),
+      ...(config === undefined ? [] : [config]),
       resolveOAuthDir(),
       "/dev",
       ...homes.flatMap((home) => KEY_STORES.map((name) => join(home, name))),

@@ -1,7 +1,10 @@
 /** Owns what the host is told of a request: the wrapped text, the sender, the session, and what the turn may not do. */
 
 import { resolveChannelInboundRouteEnvelope, toInboundMediaFacts } from "openclaw/plugin-sdk/channel-inbound";
-import { defineStableChannelIngressIdentity } from "openclaw/plugin-sdk/channel-ingress-runtime";
+import {
+  defineStableChannelIngressIdentity,
+  resolveChannelMessageIngress,
+} from "openclaw/plugin-sdk/channel-ingress-runtime";
 import type { OpenClawConfig } from "openclaw/plugin-sdk/core";
 import { wrapExternalContent } from "openclaw/plugin-sdk/security-runtime";
 import { describeAttachments } from "../attachments/describe.ts";
@@ -79,7 +82,9 @@ export async function buildTurnContext(
     peer: { kind: "group", id: peerId },
     defaultAgentId: agentId,
   });
-  const ingress = await inbound.ingress.resolve({
+  // Hosts before 2026.9.6 have no resolver of their own runtime; to the newer ones the standalone one proves nothing.
+  const { ingress: own } = inbound as { readonly ingress?: typeof inbound.ingress };
+  const ingress = await (own?.resolve ?? resolveChannelMessageIngress)({
     channelId: CHANNEL_ID,
     accountId,
     identity,

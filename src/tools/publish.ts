@@ -10,6 +10,7 @@ import { z } from "zod";
 import { AgentruxError } from "../errors.ts";
 import { defineTool, type ToolContext } from "./tool.ts";
 import { resolveTopic, topicParameter } from "./topic-ref.ts";
+import { isForTopicTurns } from "./topic-turn.ts";
 
 type Payload = Readonly<Record<string, unknown>>;
 
@@ -28,7 +29,7 @@ function payloadOf(given: string | Payload): Payload {
 function replyTopicFor(context: ToolContext, reference: string | undefined): string | undefined {
   if (reference === undefined) return undefined;
   const { topicId } = resolveTopic(context.account, reference);
-  if (context.turn && !context.account.messagingTopics.some((topic) => topic.topicId === topicId)) {
+  if (context.turn && !isForTopicTurns(context.account, topicId)) {
     throw new AgentruxError(
       "not_allowed",
       "reply_topic must be a messaging topic during a turn that came from a topic",

@@ -7,7 +7,7 @@
  * forged reply, and reading either shows what others asked.
  */
 
-import type { AccountConfig } from "../config/account.ts";
+import type { AccountConfig, MessagingTopic } from "../config/account.ts";
 import { AgentruxError } from "../errors.ts";
 import { resolveTopic } from "./topic-ref.ts";
 import type { Tool } from "./tool.ts";
@@ -36,7 +36,17 @@ export function requireAllowedInTopicTurn(
   if (typeof tool.topicTurn === "string") return;
   const { topicId } = resolveTopic(account, typeof args["topic"] === "string" ? args["topic"] : "");
   const access = tool.topicTurn.topic;
-  const ours = topicId === account.commandTopicId || topicId === account.resultTopicId;
-  const granted = account.messagingTopics.some((topic) => topic.topicId === topicId && topic[access]);
-  if (ours || !granted) throw new AgentruxError("not_allowed", ONLY_MESSAGING_TOPICS);
+  if (!isForTopicTurns(account, topicId, (topic) => topic[access])) {
+    throw new AgentruxError("not_allowed", ONLY_MESSAGING_TOPICS);
+  }
+}
+
+/** Whether it is a messaging topic that passes, and not where commands come in or replies go out. */
+export function isForTopicTurns(
+  { commandTopicId, resultTopicId, messagingTopics }: AccountConfig,
+  topicId: string,
+  passes: (topic: MessagingTopic) => boolean = () => true,
+): boolean {
+  const ours = topicId === commandTopicId || topicId === resultTopicId;
+  return !ours && messagingTopics.some((topic) => topic.topicId === topicId && passes(topic));
 }

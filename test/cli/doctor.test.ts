@@ -156,7 +156,8 @@ describe("doctor, of the configuration and the releases", () => {
 
   it("finds a host or a Node.js that is too old", () => {
     const idsOf = (host: string | undefined, node: string) => checkReleases(host, node).findings.map(({ id }) => id);
-    expect(idsOf("2026.9.6", "24.16.0")).toEqual([]);
+    expect(idsOf("2026.9.4", "24.16.0")).toEqual([]);
+    expect(idsOf("2026.9.3", "24.16.0")).toEqual(["host.version"]);
     expect(idsOf("2027.1.0-beta.1", "26.0.0")).toEqual([]);
     expect(idsOf("2026.1.30", "24.15.9")).toEqual(["host.version", "host.node"]);
     expect(idsOf(undefined, "24.16.0")).toEqual([]);

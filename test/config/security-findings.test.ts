@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { securityFindings } from "../../src/config/security-findings.ts";
+import { PLUGIN_ID } from "../../src/ids.ts";
 
 const keys = {
   commandTopicId: "11111111-1111-4111-8111-111111111111",
@@ -68,6 +69,23 @@ describe("securityFindings", () => {
     expect(found(closed, {})).toEqual(["info security.files-open tools.fs.workspaceOnly"]);
     const agents = { list: [{ id: "main", tools: { fs: { workspaceOnly: true } } }] };
     expect(found(closed, { agents })).toEqual([]);
+  });
+
+  it("names the place where a key stands, and says where the host's own audit does not look", () => {
+    const config = { ...keys, ...running("df") };
+    const at = (agentrux: object) =>
+      securityFindings({
+        channels: { agentrux },
+        plugins: { entries: { [PLUGIN_ID]: { config } } },
+        ...held,
+      }).map(({ id, where }) => `${id} ${where}`);
+    const execOn = `security.exec-on plugins.entries.${PLUGIN_ID}.config.execPolicy.enabled`;
+    expect(at({})).toEqual([execOn, "security.not-audited channels.agentrux.enabled"]);
+    expect(at({ enabled: true })).toEqual([execOn]);
+    expect(at({ execPolicy: { enabled: true } })).toEqual(["security.exec-on channels.agentrux.execPolicy.enabled"]);
+    expect(at({ accounts: { default: { execPolicy: { enabled: true } } } })).toEqual([
+      "security.exec-on channels.agentrux.accounts.default.execPolicy.enabled",
+    ]);
   });
 
   it("speaks of each account, and of none that is off", () => {

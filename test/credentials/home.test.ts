@@ -1,5 +1,6 @@
+import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { accountPaths, baseDirectory } from "../../src/credentials/home.ts";
+import { accountPaths, baseDirectory, hostConfigElsewhere } from "../../src/credentials/home.ts";
 import { isAgentruxError } from "../../src/errors.ts";
 
 const noHome = () => {
@@ -49,5 +50,17 @@ describe("accountPaths", () => {
 
   it.each(["", ".", "..", "../x", "a/b", "A", "-x", "a b", "a\0", "x".repeat(65)])("refuses the id %j", (id) => {
     expect(codeOf(() => accountPaths(id, "/h/.agentrux"))).toBe("config");
+  });
+});
+
+describe("hostConfigElsewhere", () => {
+  it("is what the environment says, as the host understands it", () => {
+    const at = (OPENCLAW_CONFIG_PATH?: string) => hostConfigElsewhere("/h", { OPENCLAW_CONFIG_PATH });
+    expect([at(), at("  ")]).toEqual([undefined, undefined]);
+    expect([at(" /etc/openclaw.json "), at("~/oc.json"), at("~ada/oc.json")]).toEqual([
+      "/etc/openclaw.json",
+      "/h/oc.json",
+      path.resolve("~ada/oc.json"),
+    ]);
   });
 });

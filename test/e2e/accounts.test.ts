@@ -28,6 +28,9 @@ import { TestTopics } from "../support/topics.ts";
 /** A gateway takes its time on a busy machine. */
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 480_000 });
 
+/** It looks at everything there is; on a busy machine that takes minutes. */
+const DOCTOR_MS = 220_000;
+
 const VENDOR_CONFIG = { pollIntervalMs: 500, maxConcurrency: 100, activationCode: "ac_spent", ingressMode: "webhook" };
 
 let dir: string;
@@ -87,13 +90,18 @@ function vendorPlugin(): string {
       name: "@agentrux/agentrux-openclaw-plugin",
       version: "0.15.0",
       type: "module",
-      openclaw: { extensions: ["./index.js"], channel: { id: CHANNEL_ID, label: "AgenTrux" } },
+      openclaw: {
+        extensions: ["./index.js"],
+        setupEntry: "./setup.js",
+        channel: { id: CHANNEL_ID, label: "AgenTrux" },
+      },
     }),
   );
   const names = ["commandTopicId", "resultTopicId", "agentId", "baseUrl", ...Object.keys(VENDOR_CONFIG)];
   const properties = Object.fromEntries(names.map((name) => [name, {}]));
   const configSchema = { type: "object", additionalProperties: false, properties };
   write("openclaw.plugin.json", JSON.stringify({ id: PLUGIN_ID, channels: [CHANNEL_ID], configSchema }));
+  write("setup.js", `export default { plugin: { id: "${CHANNEL_ID}", meta: {} } };\n`);
   write("index.js", `export default { id: "${PLUGIN_ID}", name: "AgenTrux", register() {} };\n`);
   return folder;
 }
@@ -116,6 +124,19 @@ it("replaces the vendor's plugin under the same id, and keeps its configuration"
     expect.objectContaining({ version: "0.1.0", status: "loaded" }),
   ]);
   expect(configFile().plugins.entries[PLUGIN_ID]?.config).toEqual({ ...topics, ...VENDOR_CONFIG });
+});
+
+it("lets its keys be edited again once the host's doctor has finished the upgrade", async () => {
+  const [setting] = pluginSettings({ subagentTimeoutMs: 200_000 });
+  if (setting === undefined) throw new Error("there is one");
+  await expect(setConfig(home, [setting])).rejects.toThrow("upgrade is unfinished");
+  await openClaw(home, ["doctor", "--fix", "--non-interactive", "--yes"], DOCTOR_MS);
+  expect(await openClaw(home, ["update", "status"])).not.toContain("unfinished");
+  await setConfig(home, [setting]);
+  expect(configFile().plugins.entries[PLUGIN_ID]?.config).toMatchObject({
+    ...VENDOR_CONFIG,
+    subagentTimeoutMs: 200_000,
+  });
 });
 
 it("goes on where the vendor's plugin stopped: nothing runs twice, nothing is left out", async () => {
@@ -193,8 +214,7 @@ it("applies a limit and a policy with a turn under way, and restarts nothing", a
   await setConfig(home, [
     { path: `channels.${CHANNEL_ID}.maxConcurrency`, value: 7 },
     { path: `channels.${CHANNEL_ID}.accounts.night.execPolicy.enabled`, value: true },
-    // The host keeps the plugin's own entry from being edited after another plugin was replaced under its id.
-    { path: `channels.${CHANNEL_ID}.subagentTimeoutMs`, value: 100_000 },
+    ...pluginSettings({ subagentTimeoutMs: 100_000 }),
   ]);
   await eventually("the host has seen the change", () => /config change (applied|detected)/i.test(logged()));
   expect(await second.ask("ping")).toMatchObject({ message: "pong" });

@@ -1,13 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { resolveAccountConfig } from "../../src/config/resolve.ts";
+import type { AccountConfig } from "../../src/config/account.ts";
 import { agentruxChannel } from "../../src/host/channel.ts";
 
-const account = (agentrux: object) => resolveAccountConfig({ channels: { agentrux } }, "default");
+/** What the host's audit and doctor pass as the account. */
+const inspected = (cfg: object) => agentruxChannel.config.inspectAccount?.(cfg, "default") as AccountConfig;
 
 describe("what the host is told", () => {
   it("names the policy and the list, and an open door by the host's own word", () => {
-    const policyOf = (agentrux: object) =>
-      agentruxChannel.security?.resolveDmPolicy?.({ cfg: {}, account: account(agentrux) });
+    const policyOf = (agentrux: object) => {
+      const cfg = { channels: { agentrux } };
+      return agentruxChannel.security?.resolveDmPolicy?.({ cfg, accountId: "default", account: inspected(cfg) });
+    };
     expect(policyOf({})).toMatchObject({ policy: "open", allowFrom: ["*"] });
     expect(policyOf({ allowFrom: ["scr_a"] })).toMatchObject({ policy: "allowlist", allowFrom: ["scr_a"] });
     expect(policyOf({})?.normalizeEntry?.(" SCR_A ")).toBe("a");
@@ -18,7 +21,8 @@ describe("what the host is told", () => {
     const findings = await agentruxChannel.security?.collectAuditFindings?.({
       cfg,
       sourceConfig: cfg,
-      account: resolveAccountConfig(cfg, "default"),
+      accountId: "default",
+      account: inspected(cfg),
       orderedAccountIds: ["default"],
       hasExplicitAccountPath: false,
     });

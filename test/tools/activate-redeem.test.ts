@@ -81,7 +81,7 @@ describe("agentrux_activate", () => {
     const outcome = await shop.call(activateTool, { activation_code: code }, OWNER);
     expect(outcome).toMatchObject({ isError: true, details: { error: { retryable: true } } });
     expect(JSON.stringify(outcome)).not.toContain(code);
-    expect(existsSync(shop.paths.bootstrap)).toBe(true);
+    expect(statSync(shop.paths.bootstrap).mode & 0o777).toBe(0o600);
   });
 });
 

@@ -34,11 +34,14 @@ const ATTACKS: readonly [what: string, tool: string, args: (ids: Workshop["topic
   ["publish nowhere in particular", "agentrux_publish", () => X],
   ["publish to a name with a tail", "agentrux_publish", () => ({ ...X, topic: "desk/../results" })],
   ["publish with the result topic, listed by the operator", "agentrux_publish", () => ({ ...X, topic: "mine" })],
+  ["publish with the command topic, listed by the operator", "agentrux_publish", () => ({ ...X, topic: "queue" })],
+  ["read the command topic, listed by the operator", "agentrux_read", () => ({ topic: "queue" })],
   [
     "direct answers to the command topic",
     "agentrux_publish",
     ({ commands }) => ({ ...X, topic: "desk", reply_topic: commands }),
   ],
+  ["direct answers to the result topic", "agentrux_publish", () => ({ ...X, topic: "desk", reply_topic: "mine" })],
   ["read what others asked", "agentrux_read", ({ commands }) => ({ topic: commands })],
   ["read what others were answered", "agentrux_read", ({ results }) => ({ topic: results })],
   ["read a topic that is only for writing", "agentrux_read", () => ({ topic: "desk" })],
@@ -51,15 +54,18 @@ const ATTACKS: readonly [what: string, tool: string, args: (ids: Workshop["topic
 
 const tool = (name: string) => TOOLS.find((one) => one.name === name) ?? expect.fail(name);
 
+function messagingTopics() {
+  const { news, desk, results, commands } = shop.topics;
+  return [
+    { id: "news", topicId: news, mode: "read" },
+    { id: "desk", topicId: desk, mode: "write" },
+    { id: "mine", topicId: results, mode: "readwrite" },
+    { id: "queue", topicId: commands, mode: "readwrite" },
+  ];
+}
+
 function account() {
-  const { news, desk, results } = shop.topics;
-  return shop.account({
-    messagingTopics: [
-      { id: "news", topicId: news, mode: "read" },
-      { id: "desk", topicId: desk, mode: "write" },
-      { id: "mine", topicId: results, mode: "readwrite" },
-    ],
-  });
+  return shop.account({ messagingTopics: messagingTopics() });
 }
 
 describe.each(ATTACKS)("a topic turn that wants to %s", (_what, name, argsOf) => {
@@ -74,13 +80,8 @@ describe.each(ATTACKS)("a topic turn that wants to %s", (_what, name, argsOf) =>
 describe.each(ATTACKS.filter(([what]) => !what.startsWith("direct answers")))("to %s", (_what, name, argsOf) => {
   it("is refused by the hook too, by either sign of a topic turn", () => {
     const { commandTopicId, resultTopicId, agentId } = account();
-    const { news, desk } = shop.topics;
-    const messagingTopics = [
-      { id: "news", topicId: news, mode: "read" },
-      { id: "desk", topicId: desk, mode: "write" },
-      { id: "mine", topicId: resultTopicId, mode: "readwrite" },
-    ];
-    const cfg = { channels: { agentrux: { commandTopicId, resultTopicId, agentId, messagingTopics } } };
+    const section = { commandTopicId, resultTopicId, agentId, messagingTopics: messagingTopics() };
+    const cfg = { channels: { agentrux: section } };
     const call = { toolName: name, params: argsOf(shop.topics) };
     const bySender = { requester: { channel: CHANNEL_ID, accountId: "default" } };
     const bySession = { sessionKey: `agent:main:${CHANNEL_ID}:group:abc` };
