@@ -4,7 +4,7 @@ import type { AccountConfig } from "../config/account.ts";
 import type { StoredCredentials } from "../credentials/schema.ts";
 import { AgentruxError } from "../errors.ts";
 import { createFluxClient, type FluxClient, type FluxServer } from "../flux/client.ts";
-import { createOwnWrites, notingWrites } from "../flux/own-writes.ts";
+import { createOwnWrites, notingWrites, type OwnWrites } from "../flux/own-writes.ts";
 import { fluxHubUrl } from "./service-url.ts";
 
 /**
@@ -35,6 +35,10 @@ export function fluxServerOf(config: AccountConfig, credentials: StoredCredentia
 export interface AccountWorld {
   /** Shared with the tools, so that their writes are known as our own. Absent where there is no server. */
   readonly client: FluxClient | undefined;
+  /** What was written through it and has not been seen yet. */
+  readonly own: OwnWrites;
+  /** Why there is no client. */
+  readonly problem: unknown;
   close(): Promise<void>;
 }
 
@@ -44,17 +48,19 @@ export function openWorld(
   credentials: StoredCredentials,
   clock: { monotonic(): number },
 ): AccountWorld {
+  const own = createOwnWrites(() => clock.monotonic());
   let client: FluxClient | undefined;
+  let problem: unknown;
   try {
-    client = notingWrites(
-      createFluxClient(fluxServerOf(config, credentials)),
-      createOwnWrites(() => clock.monotonic()),
-    );
-  } catch {
-    // Whoever uses the world is told by fluxServerOf.
+    client = notingWrites(createFluxClient(fluxServerOf(config, credentials)), own);
+  } catch (error) {
+    // Whoever uses the world is told.
+    problem = error;
   }
   return {
     client,
+    own,
+    problem,
     close: async () => await client?.close(),
   };
 }
