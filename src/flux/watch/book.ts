@@ -205,9 +205,11 @@ export class Book {
       chars += sizeOf(state);
     };
     if (mayTell && this.#isWhole && !this.#baseline && this.#pace.allowedAt() <= now) {
+      const isDue = (entry: Entry | undefined) => entry !== undefined && this.#pace.readyAt(entry) <= now;
+      const inCompany = [...this.#waiting].some((entity) => isDue(this.#entries.get(entity)));
       for (const entity of this.#waiting) {
         const entry = this.#entries.get(entity);
-        if (entry === undefined || this.#pace.readyAt(entry) > now) continue;
+        if (entry === undefined || this.#pace.readyAt(entry, inCompany) > now) continue;
         if (!hasRoom()) break;
         changes.push({ entity, before: entry.accounted, after: entry.live, at: entry.at });
         write(entity, entry.live, now);

@@ -3,6 +3,13 @@
 import type { FluxWatch } from "../../config/flux.ts";
 
 const HOUR_MS = 3_600_000;
+/** Of the debounce. */
+const COMPANY_SHARE = 0.5;
+
+interface Waiting {
+  readonly since: number | undefined;
+  readonly toldAt: number | undefined;
+}
 
 export class Pace {
   readonly #watch: Pick<FluxWatch, "debounceMs" | "cooldownMs" | "turnsPerHour">;
@@ -31,10 +38,14 @@ export class Pace {
     return limiting === undefined ? Number.NEGATIVE_INFINITY : limiting + HOUR_MS;
   }
 
-  /** When a change may be told. */
-  readyAt({ since = 0, toldAt }: { readonly since: number | undefined; readonly toldAt: number | undefined }): number {
+  /**
+   * When a change may be told.
+   *
+   * @param inCompany another change is told now: what is nearly settled goes with it, rather than into a turn of its own
+   */
+  readyAt({ since = 0, toldAt }: Waiting, inCompany = false): number {
     const cool = toldAt === undefined ? Number.NEGATIVE_INFINITY : toldAt + this.#watch.cooldownMs;
-    return Math.max(since + this.#watch.debounceMs, cool);
+    return Math.max(since + this.#watch.debounceMs * (inCompany ? COMPANY_SHARE : 1), cool);
   }
 
   /** `toldAt` where an entity's cooldown lasts. */
