@@ -63,6 +63,8 @@ export const FAILPOINTS = [
   "reply.found",
   "reply.deferred",
   "reply.acknowledged",
+  "watch.telling",
+  "watch.told",
 ] as const;
 
 export type FailpointName = (typeof FAILPOINTS)[number];

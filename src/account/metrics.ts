@@ -1,5 +1,6 @@
 /** Owns the account's numbers as an operator scrapes them: what is counted, and the Prometheus text of it. Pure. */
 
+import type { WatchNumbers } from "../flux/watch/watch-set.ts";
 import type { DeliveryHealth } from "../intake/delivery.ts";
 import type { IntakeHealth } from "../intake/intake.ts";
 
@@ -96,6 +97,19 @@ export function metricsOf(intake: IntakeHealth, delivery: DeliveryHealth, journa
       "Sends of a reply that failed and were put off",
       delivery.publishFailures,
     ),
+  ];
+}
+
+/** Of watching the world; none where there is no server for it. */
+export function watchMetricsOf(numbers: WatchNumbers | undefined): readonly Metric[] {
+  if (numbers === undefined) return [];
+  return [
+    gauge("agentrux_watches", "Watches of the world", numbers.watches),
+    gauge("agentrux_watch_connected", "Whether all that is watched is known and followed", Number(numbers.connected)),
+    gauge("agentrux_watched_entities", "Entities seen, counted once for each watch", numbers.entities),
+    gauge("agentrux_watched_changes_held", "Changes that wait for their time to be told", numbers.held),
+    counter("agentrux_watch_turns_total", "Turns started by watches", numbers.turns),
+    counter("agentrux_watched_changes_total", "Changes told of", numbers.changes),
   ];
 }
 

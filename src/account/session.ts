@@ -29,10 +29,11 @@ import { type AccountAttachments, openAttachments } from "./attachments.ts";
 import { healthOf } from "./health.ts";
 import { type Listeners, startListeners } from "./listeners.ts";
 import { withConfiguredUrl } from "./service-url.ts";
-import { metricsOf } from "./metrics.ts";
+import { metricsOf, watchMetricsOf } from "./metrics.ts";
 import { openPresence } from "./presence.ts";
 import { StateBoard } from "./state-board.ts";
-import { openWorld } from "./world.ts";
+import { type AccountWatches, openWatches } from "./watches.ts";
+import { type AccountWorld, openWorld } from "./world.ts";
 import type { AccountOptions } from "./types.ts";
 
 export interface SessionOptions extends AccountOptions {
@@ -91,6 +92,10 @@ async function serve(options: SessionOptions): Promise<void> {
       const delivery = deliveryOver(options, client, journal, attachments, move);
       await delivery.start();
       failpoint("session.delivery-started");
+      const watches = await watchesOver(options, world, journal, delivery).catch(async (error: unknown) => {
+        await delivery.stop(0);
+        throw error;
+      });
       const reading = intakeOver(options, client, waterline, delivery, board);
       intake = reading;
       const listeners = listenersOver(options, client, waterline, delivery);
@@ -101,16 +106,19 @@ async function serve(options: SessionOptions): Promise<void> {
         traceOf: (address) => delivery.traceOf(address),
         service: client,
         world: world.client,
+        watches: watches.registry,
         probe: (signal) => client.probe(signal),
         health: () => ({
           ...healthOf(reading.health(), delivery.snapshot()),
           ...listeners.health(),
           ...world.health(),
           ...presence.health(),
+          ...watches.health(),
         }),
         async metrics() {
           await delivery.recount();
-          return metricsOf(reading.health(), delivery.snapshot(), await journal.bytes());
+          const metrics = metricsOf(reading.health(), delivery.snapshot(), await journal.bytes());
+          return [...metrics, ...watchMetricsOf(watches.numbers())];
         },
       });
       const stopActivity = reportActivity(options, reading, delivery, board);
@@ -119,7 +127,7 @@ async function serve(options: SessionOptions): Promise<void> {
       } finally {
         stopActivity();
         failpoint("session.stopping");
-        await Promise.all([reading.stop(), listeners.stop()]);
+        await Promise.all([reading.stop(), listeners.stop(), watches.stop()]);
         failpoint("session.intake-stopped");
         const turnMs = (options.current?.() ?? config).subagentTimeoutMs;
         const running = delivery.snapshot().running > 0 ? turnMs : 0;
@@ -273,6 +281,25 @@ function listenersOver(
     log,
     ...timeOf(options),
     random: Math.random,
+  });
+}
+
+function watchesOver(
+  options: SessionOptions,
+  world: AccountWorld,
+  journal: JournalFile,
+  delivery: Delivery,
+): Promise<AccountWatches> {
+  const { config, log, watching: times = {} } = options;
+  return openWatches({
+    watches: config.flux.watches,
+    world,
+    journal: journal.account(config.accountId),
+    delivery,
+    log,
+    ...timeOf(options),
+    random: Math.random,
+    times,
   });
 }
 

@@ -5,6 +5,8 @@ import type { Attaching, OutgoingPolicy } from "../attachments/outbound.ts";
 import type { AccountConfig } from "../config/account.ts";
 import type { AccountPaths } from "../credentials/home.ts";
 import type { FluxClient } from "../flux/client.ts";
+import type { FeedTimes } from "../flux/watch/feed.ts";
+import type { WatchRegistry } from "../flux/watch/types.ts";
 import type { PathRules } from "../guard/path.ts";
 import type { Skip } from "../intake/start-position.ts";
 import type { HostReplyFate } from "../intake/dispatcher.ts";
@@ -39,6 +41,8 @@ export interface RunningAccount {
   readonly service: CredentialedClient;
   /** The session's client of the world state; undefined where the account has no server for it. */
   readonly world: FluxClient | undefined;
+  /** What is watched there. */
+  readonly watches: WatchRegistry;
   /** Proves that the credential works. @throws AgentruxError */
   probe(signal: AbortSignal): Promise<void>;
   /** Numbers for the status: from work done, not from sockets. */
@@ -75,6 +79,8 @@ export interface AccountOptions {
   readonly paths?: AccountPaths;
   /** Limits of the service client, where they differ from its own. */
   readonly service?: ServiceClientOptions;
+  /** Time limits of watching the world, where they differ from its own. */
+  readonly watching?: Partial<FeedTimes>;
   /** Time for the work of a session; by default the machine's. */
   readonly clock?: Clock;
   readonly signal: AbortSignal;

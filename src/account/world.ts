@@ -5,7 +5,7 @@ import { usesFlux } from "../config/flux.ts";
 import type { StoredCredentials } from "../credentials/schema.ts";
 import { AgentruxError, errorText } from "../errors.ts";
 import { createFluxClient, type FluxClient, type FluxServer } from "../flux/client.ts";
-import { createOwnWrites, notingWrites } from "../flux/own-writes.ts";
+import { createOwnWrites, notingWrites, type OwnWrites } from "../flux/own-writes.ts";
 import { fluxHubUrl } from "./service-url.ts";
 
 /**
@@ -39,7 +39,9 @@ export function fluxServerOf(config: AccountConfig, credentials: StoredCredentia
 export interface AccountWorld {
   /** Shared with the tools, so that their writes are known as our own. Absent where there is no server. */
   readonly client: FluxClient | undefined;
-  /** Why there is none. */
+  /** What was written through it and has not been seen yet. */
+  readonly own: OwnWrites;
+  /** Why there is no client. */
   readonly problem: unknown;
   /** For the account's status: why there is none, where somebody wants one. */
   health(): Readonly<Record<string, string>>;
@@ -52,19 +54,18 @@ export function openWorld(
   credentials: StoredCredentials,
   clock: { monotonic(): number },
 ): AccountWorld {
+  const own = createOwnWrites(() => clock.monotonic());
   let client: FluxClient | undefined;
   let problem: unknown;
   try {
-    client = notingWrites(
-      createFluxClient(fluxServerOf(config, credentials)),
-      createOwnWrites(() => clock.monotonic()),
-    );
+    client = notingWrites(createFluxClient(fluxServerOf(config, credentials)), own);
   } catch (error) {
-    // Whoever uses the world is told by fluxServerOf.
+    // Whoever uses the world is told.
     problem = error;
   }
   return {
     client,
+    own,
     problem,
     health(): Record<string, string> {
       return problem !== undefined && usesFlux(config.flux) ? { worldError: errorText(problem) } : {};

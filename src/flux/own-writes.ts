@@ -5,11 +5,12 @@
  */
 
 import { isDeepStrictEqual } from "node:util";
+import type { FluxEventRequest } from "agentrux-wire";
 import type { FluxClient } from "./client.ts";
 
 /** Our writes that have not been seen in the world yet. */
 export interface OwnWrites {
-  /** To be called before the write is sent: it may be seen before its answer comes. */
+  /** To be called before the write is sent: it may be seen before its answer comes. Undefined: the property is taken away. */
   wrote(entity: string, properties: Readonly<Record<string, unknown>>): void;
   removed(entity: string): void;
   /** Whether `value` is what we wrote to this property last; true at most once for each write. */
@@ -46,8 +47,9 @@ export function createOwnWrites(now: () => number): OwnWrites {
       for (const [property, value] of Object.entries(properties)) note(key(entity, property), value);
     },
     removed: (entity) => note(key(entity, ""), REMOVED),
-    recognise: (entity, property, value) => take(key(entity, property), value),
-    recogniseRemoval: (entity) => take(key(entity, ""), REMOVED),
+    // Asked of every value that is seen, and mostly there is nothing to recognise.
+    recognise: (entity, property, value) => writes.size > 0 && take(key(entity, property), value),
+    recogniseRemoval: (entity) => writes.size > 0 && take(key(entity, ""), REMOVED),
   };
 }
 
@@ -56,11 +58,11 @@ export function notingWrites(client: FluxClient, own: OwnWrites): FluxClient {
   return {
     ...client,
     publish(event, signal) {
-      own.wrote(event.payload.entity_id, event.payload.properties);
+      own.wrote(event.payload.entity_id, writtenBy(event));
       return client.publish(event, signal);
     },
     publishBatch(events, signal) {
-      for (const { payload } of events) own.wrote(payload.entity_id, payload.properties);
+      for (const event of events) own.wrote(event.payload.entity_id, writtenBy(event));
       return client.publishBatch(events, signal);
     },
     delete(id, signal) {
@@ -72,4 +74,8 @@ export function notingWrites(client: FluxClient, own: OwnWrites): FluxClient {
       return client.deleteMany(filter, signal);
     },
   };
+}
+
+function writtenBy({ payload, remove = [] }: FluxEventRequest): Readonly<Record<string, unknown>> {
+  return { ...Object.fromEntries(remove.map((name) => [name, undefined])), ...payload.properties };
 }

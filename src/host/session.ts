@@ -10,8 +10,7 @@
 import { createHash } from "node:crypto";
 import { buildAgentSessionKey } from "openclaw/plugin-sdk/core";
 import { CHANNEL_ID } from "../ids.ts";
-import { conversationHash } from "../intake/command.ts";
-import type { Command } from "../replies/turn.ts";
+import { type Conversation, conversationHash } from "../intake/command.ts";
 import { type ReadSession, readSession } from "./session-record.ts";
 
 export interface TurnSession {
@@ -42,7 +41,7 @@ export function giveUp({ sessionKey }: TurnSession): boolean {
  */
 export function currentSession(
   account: { readonly agentId: string; readonly accountId: string },
-  command: Command,
+  command: Conversation,
   read: ReadSession = readSession,
 ): TurnSession {
   const { agentId, accountId } = account;

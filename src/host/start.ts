@@ -20,6 +20,7 @@ import { getRuntime } from "./runtime.ts";
 import { statusPatch } from "./status.ts";
 import { turnOwner } from "./owner.ts";
 import { runTurn } from "./turn.ts";
+import { nameWatchSessions } from "./watch-mandate.ts";
 
 type Context = ChannelGatewayContext<AccountConfig>;
 
@@ -100,6 +101,7 @@ async function live(ctx: Context, log: AccountLog, setState: (state: AccountStat
     onRunning: (running: RunningAccount) => {
       forget();
       forget = register(account.accountId, running);
+      nameWatchSessions(account, running.watches.list());
     },
     signal: ctx.abortSignal,
   }).finally(() => forget());

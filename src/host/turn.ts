@@ -25,6 +25,8 @@ import { isGivenUp, refusalReason } from "./refusal.ts";
 import { getRuntime } from "./runtime.ts";
 import { currentSession, giveUp, type TurnSession } from "./session.ts";
 import { buildTurnContext } from "./turn-context.ts";
+import { mandateOf } from "./watch-mandate.ts";
+import { nameWatchSession } from "./watch-runs.ts";
 
 /** What a run has produced so far. */
 class Answer {
@@ -48,9 +50,11 @@ class Answer {
 
 /** Never rejects: a turn that could not be prepared has failed. */
 export async function runTurn(account: AccountConfig, request: TurnRequest, signal: AbortSignal): Promise<TurnResult> {
-  // The list may be shorter than when the command was taken over.
-  const sender = decideSender(account.senders, request.command.producer);
+  const { command } = request;
+  // The list may be shorter than when the command was taken over. A watch has no sender: the operator let it in.
+  const sender = command.watch === undefined ? decideSender(account.senders, command.producer) : "allowed";
   if (sender !== "allowed") return { kind: "refused", reason: sender };
+  const mandate = command.watch === undefined ? undefined : mandateOf(account, command.watch);
   const runtime = getRuntime();
   const cfg = runtime.config.current() as OpenClawConfig;
   const answer = new Answer();
@@ -58,8 +62,9 @@ export async function runTurn(account: AccountConfig, request: TurnRequest, sign
   let deferred = false;
   let session: TurnSession | undefined;
   try {
-    session = currentSession(account, request.command);
-    const ctxPayload = await buildTurnContext(cfg, account, request, session);
+    session = currentSession(account, command);
+    if (mandate?.isTrusted === true) nameWatchSession(session.sessionKey);
+    const ctxPayload = await buildTurnContext(cfg, account, request, session, mandate);
     const turn = await runtime.channel.inbound.dispatch({
       cfg,
       channel: CHANNEL_ID,

@@ -74,6 +74,11 @@ export function commandIdOf(topicId: string, eventId: string): string {
   return digest("event", topicId, eventId.replace(/^evt_/, ""));
 }
 
+/** The stable id of a turn that a watch of the world starts. */
+export function watchCommandIdOf(watch: string, born: number, sequence: number): string {
+  return digest("watch", watch, String(born), String(sequence));
+}
+
 /** What a chosen request id is known by: each producer has its own. */
 export function requestKeyOf(command: Command): string {
   return digest("request", command.topicId, command.producer ?? "", command.requestId);
@@ -90,8 +95,11 @@ export function refusalKeyOf(command: Command, window: number): string {
   return digest("refusal", command.topicId, String(window), place);
 }
 
+/** What tells conversations apart. */
+export type Conversation = Pick<Command, "topicId" | "producer" | "conversationKey">;
+
 /** The conversation a command belongs to, as lowercase hex: the key of its lane, and fit for a session key. */
-export function conversationHash(command: Command): string {
+export function conversationHash(command: Conversation): string {
   return digest("conversation", command.topicId, command.producer ?? "", command.conversationKey);
 }
 

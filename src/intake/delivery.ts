@@ -9,6 +9,7 @@
 
 import { AgentruxError, errorText } from "../errors.ts";
 import {
+  type Admission,
   type AdmissionRow,
   EVENT_KNOWN,
   type Journal,
@@ -83,8 +84,19 @@ export interface DeliveryHealth {
   readonly counts: DeliveryCounts;
 }
 
+/** Puts rows on disk; some of them may come back with their first attempt begun. */
+export type WriteTurns = (rows: readonly AdmissionRow[], at: number) => Promise<Admission>;
+
 export interface Delivery {
   readonly admit: AdmitPage;
+  /**
+   * Takes over turns that no event of a topic started, once there is room. `write` puts them on disk.
+   *
+   * @throws AgentruxError when nothing was taken over
+   */
+  admitTurns(rows: readonly AdmissionRow[], write: WriteTurns, signal: AbortSignal): Promise<void>;
+  /** Whether a lane has work that is not answered. */
+  isBusy(lane: string): boolean;
   /** Where the last page taken over ended, in whichever generation; undefined where none was. */
   recall(topicId: string): Promise<Remembered | undefined>;
   /** What the host says by itself at an attempt's address. Never rejects; resolves when it is on disk, or dropped. */
@@ -213,18 +225,28 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     return rows.map((row, place) => (places.has(place) && row.replies === undefined ? { ...row, begun: true } : row));
   };
 
+  const written = async (admission: Promise<Admission>): Promise<Admission> => {
+    const done = await admission.catch((error: unknown) => {
+      if (error instanceof AgentruxError) onTrouble(error);
+      throw error;
+    });
+    onTrouble(undefined);
+    return done;
+  };
+
+  const takeIn = (id: number, row: AdmissionRow, at: number): void => {
+    openSince.set(id, at);
+    const { lane, producer } = row;
+    if (row.begun) dispatcher.addBegun(begunCommand(id, row, at));
+    else dispatcher.add({ id, lane, producer, state: "received", notBefore: 0 });
+  };
+
   const admit: AdmitPage = async (page, signal) => {
     await room.wait(signal);
     const at = clock.now();
     const prepared = await preparePage(page.events, parse, compose, at, () => pause(clock, 0, signal));
     const rows = withFirstAttempts(prepared.rows);
-    const { ids } = await plainJournal
-      .admit(page.topicId, rows, at, memoryOf(options.generation, page))
-      .catch((error: unknown) => {
-        if (error instanceof AgentruxError) onTrouble(error);
-        throw error;
-      });
-    onTrouble(undefined);
+    const { ids } = await written(plainJournal.admit(page.topicId, rows, at, memoryOf(options.generation, page)));
     stats.last.admitted = at;
     stats.counts.events += page.events.length;
     for (const one of prepared.dropped) {
@@ -251,11 +273,21 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         outbox.add(id, row.lane);
       } else {
         stats.counts.commands += 1;
-        openSince.set(id, at);
-        const { lane, producer } = row;
-        if (row.begun) dispatcher.addBegun(begunCommand(id, row, at));
-        else dispatcher.add({ id, lane, producer, state: "received", notBefore: 0 });
+        takeIn(id, row, at);
       }
+    }
+    dispatcher.pump();
+  };
+
+  const admitTurns: Delivery["admitTurns"] = async (wanted, write, signal) => {
+    await room.wait(signal);
+    const at = clock.now();
+    const rows = withFirstAttempts(wanted);
+    const { ids } = await written(write(rows, at));
+    for (const [index, row] of rows.entries()) {
+      const id = ids[index] ?? EVENT_KNOWN;
+      if (id <= EVENT_KNOWN) stats.counts.duplicates += 1;
+      else takeIn(id, row, at);
     }
     dispatcher.pump();
   };
@@ -286,6 +318,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   return {
     admit,
+    admitTurns,
+    isBusy: (lane) => dispatcher.isBusy(lane),
     async recall(topicId) {
       const position = await journal.lastPosition(topicId);
       return position === undefined ? undefined : readMemory(position);

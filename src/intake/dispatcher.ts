@@ -73,6 +73,8 @@ export interface Dispatcher {
   startable(lanes: readonly string[]): ReadonlySet<number>;
   /** Takes in a command whose first attempt is counted on disk and has not started. */
   addBegun(command: OpenCommandWithBody): void;
+  /** Whether a lane has commands that are not answered. */
+  isBusy(lane: string): boolean;
   /** Starts what may start. */
   pump(): void;
   acceptHostReply(address: string, text: string, media: readonly string[]): Promise<HostReplyFate>;
@@ -334,6 +336,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       const { id, lane, producer } = command;
       lanes.add({ id, lane, producer });
     },
+    isBusy: (lane) => lanes.has(lane),
     pump,
     async acceptHostReply(address, text, media) {
       const commandId = commandIdIn(address);

@@ -29,6 +29,12 @@ const OPERATIONS: { readonly [K in keyof JournalOperations]: true } = {
   answerRequest: true,
   requestOutcome: true,
   numbers: true,
+  watches: true,
+  keepWatch: true,
+  rebaseWatch: true,
+  forgetWatch: true,
+  watchedEntities: true,
+  admitWatch: true,
 };
 
 /** A journal whose operations go through `call`. */

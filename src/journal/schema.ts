@@ -102,6 +102,27 @@ const MIGRATIONS: readonly string[] = [
   DROP TABLE requests;
   ALTER TABLE new_requests RENAME TO requests;
   `,
+  `
+  -- Watches of the world, and what each has told of every entity.
+  CREATE TABLE watches (
+    id INTEGER PRIMARY KEY,
+    account TEXT NOT NULL,
+    name TEXT NOT NULL,
+    definition TEXT,
+    basis TEXT,
+    born INTEGER NOT NULL,
+    sequence INTEGER NOT NULL DEFAULT 0,
+    turns TEXT NOT NULL DEFAULT '[]',
+    UNIQUE (account, name)
+  ) STRICT;
+  CREATE TABLE watched (
+    watch INTEGER NOT NULL REFERENCES watches (id) ON DELETE CASCADE,
+    entity TEXT NOT NULL,
+    state TEXT,
+    told_at INTEGER,
+    PRIMARY KEY (watch, entity)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /** The newest shape this release knows. */

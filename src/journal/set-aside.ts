@@ -7,7 +7,7 @@ import { existsSync, renameSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { encodeKeys } from "./seen.ts";
 
-const TABLES = ["sources", "seen", "commands", "replies", "dead_letters"] as const;
+const TABLES = ["sources", "seen", "commands", "replies", "dead_letters", "watches"] as const;
 
 /** What an operator is told. */
 export interface JournalFinding {
@@ -84,7 +84,9 @@ export function rescue(damagedPath: string, newPath: string, at: number): number
     } catch {
       // Nothing can be read: the new journal starts empty.
     }
+    // What a watch has told of is of use only as a whole.
     to.exec(`
+      UPDATE watches SET basis = NULL;
       DELETE FROM replies WHERE command NOT IN (SELECT id FROM commands);
       DELETE FROM sqlite_sequence;
       INSERT INTO sqlite_sequence (name, seq) VALUES ('commands', ${at}), ('replies', ${at}), ('dead_letters', ${at});

@@ -17,6 +17,7 @@ import { assertCurrent, migrate } from "./schema.ts";
 import { createSeenIds, type SeenIds } from "./seen-ids.ts";
 import { sqliteFault } from "./sqlite-fault.ts";
 import type { JournalOperations } from "./types.ts";
+import { watchOperations } from "./watches.ts";
 
 /** One call of an operation, as data. */
 export interface Call {
@@ -53,7 +54,11 @@ const READ_ONLY: ReadonlySet<keyof JournalOperations> = new Set([
   "openRequests",
   "requestOutcome",
   "numbers",
+  "watches",
+  "watchedEntities",
 ]);
+
+const TAKES_OVER: ReadonlySet<keyof JournalOperations> = new Set(["admit", "admitWatch"]);
 
 export interface Store {
   /** Runs the calls in order in one transaction and says how each ended. Never throws. */
@@ -102,8 +107,10 @@ function createStore(db: DatabaseSync, retention: Retention, maxBytes: number): 
     if (operations === undefined) {
       const seen = createSeenIds(db, account);
       seenIds.push(seen);
+      const commands = commandOperations(db, account, seen);
       operations = {
-        ...commandOperations(db, account, seen),
+        ...commands,
+        ...watchOperations(db, account, (topicId, rows, at) => commands.admit(topicId, rows, at)),
         ...replyOperations(db, account),
         ...deadLetterOperations(db, account),
       };
@@ -121,7 +128,7 @@ function createStore(db: DatabaseSync, retention: Retention, maxBytes: number): 
 
   const callOne = (call: Call): Outcome => {
     const operation = operationsOf(call.account)[call.operation] as (...args: readonly unknown[]) => unknown;
-    if (call.operation === "admit" && isFull()) {
+    if (TAKES_OVER.has(call.operation) && isFull()) {
       const text = `The journal holds more than ${maxBytes} bytes of open work.`;
       return { error: new AgentruxError("disk", text, { retryable: true }) };
     }

@@ -1,9 +1,9 @@
 /**
  * The journal's vocabulary: what can be asked of it and what it answers. No storage here.
  *
- * Four kinds of record. `seen` remembers which events and request ids were ever taken over, for days.
+ * Five kinds of record. `seen` remembers which events and request ids were ever taken over, for days.
  * `commands` is the open work. `replies` is what has been answered but not yet published. `dead_letters` is what an
- * operator has to look at. A command and its replies disappear from their tables once the last part is acknowledged.
+ * operator has to look at. `watches` is what was told of the world. A command and its replies disappear from their tables once the last part is acknowledged.
  *
  * Times are epoch milliseconds and always come from the caller.
  */
@@ -126,6 +126,43 @@ export interface OperatorRequest {
   readonly wanted: OperatorAction;
 }
 
+/** A watch of the world, as it was left. */
+export interface WatchRecord {
+  readonly name: string;
+  /** Of one that was added at run time, as JSON; others are in the configuration. */
+  readonly definition?: string;
+  /** What its account is of; absent until its first sight of the world is written down as a whole. */
+  readonly basis?: string;
+  /** When it was made. With `sequence` it names each turn. */
+  readonly born: number;
+  /** Number of the newest turn. */
+  readonly sequence: number;
+  /** When turns were started within the hour. */
+  readonly turns: readonly number[];
+}
+
+/** What the agent knows of an entity. Without `state`, that it is not there. */
+export interface WatchedEntity {
+  readonly entity: string;
+  /** JSON. */
+  readonly state?: string;
+  /** When it was last told of; absent where that does not matter any more. */
+  readonly toldAt?: number;
+}
+
+/** Turns that a watch starts, and all they are based on. */
+export interface WatchFlush {
+  /** What the turns are filed under. */
+  readonly topicId: string;
+  readonly rows: readonly AdmissionRow[];
+  /** With neither state nor time, an entity is forgotten. */
+  readonly entities: readonly WatchedEntity[];
+  readonly sequence: number;
+  readonly turns: readonly number[];
+  /** Set once the first sight is written down. */
+  readonly basis?: string;
+}
+
 export interface JournalNumbers {
   readonly received: number;
   readonly running: number;
@@ -193,6 +230,18 @@ export interface JournalOperations {
   /** The owner's answer, once there is one. */
   requestOutcome(id: number): string | undefined;
   numbers(): JournalNumbers;
+  /** In the order in which they were made. */
+  watches(): readonly WatchRecord[];
+  /** Makes a watch known. One of this name that there is keeps its account, and takes the definition. */
+  keepWatch(name: string, at: number, definition?: string): void;
+  /** Forgets what a watch has told of, so that it begins anew. */
+  rebaseWatch(name: string): void;
+  /** False when there is none. Turns it has started go on. */
+  forgetWatch(name: string): boolean;
+  /** What the agent knows, by id of the entity, after `after`. */
+  watchedEntities(name: string, after: string, limit: number): readonly WatchedEntity[];
+  /** Takes over turns of a watch, and writes down what they tell of. Undefined when there is no such watch. */
+  admitWatch(name: string, flush: WatchFlush, at: number): Admission | undefined;
 }
 
 /**

@@ -48,8 +48,10 @@ export interface Command {
   readonly traceId: string;
   /** ISO-8601, from the event. */
   readonly storedAt?: string;
-  /** An event of a listening topic: nobody waits for a reply, and none is published. */
+  /** An event of a listening topic, or a watch's: nobody waits for a reply, and none is published. */
   readonly isNotice?: true;
+  /** The id of the watch that starts this turn, because the world has changed. What it is to do is looked up by it. */
+  readonly watch?: string;
 }
 
 /** One attempt at a command. */

@@ -25,7 +25,8 @@ describe("a conversation's session", () => {
 
   it("is its own, and stays the same", () => {
     expect(first.sessionKey).toBe(`agent:main:agentrux:group:${first.peerId}`);
-    expect(currentSession(account, { ...command, requestId: "else" }, nothing)).toEqual(first);
+    const another = { ...command, requestId: "else" };
+    expect(currentSession(account, another, nothing)).toEqual(first);
     expect(currentSession(account, { ...command, producer: "p" }, nothing)).not.toEqual(first);
   });
 

@@ -82,7 +82,8 @@ describe("conversations and requests", () => {
       { ...base, producer: "pd", conversationKey: "efault" },
     ];
     expect(new Set(variants.map(conversationHash)).size).toBe(variants.length);
-    expect(conversationHash({ ...base, requestId: "else", eventId: "else" })).toBe(conversationHash(base));
+    const another = { ...base, requestId: "else", eventId: "else" };
+    expect(conversationHash(another)).toBe(conversationHash(base));
     const requests = [base, { ...base, topicId: "other" }, { ...base, producer: "q" }, { ...base, requestId: "s" }];
     expect(new Set(requests.map(requestKeyOf)).size).toBe(requests.length);
   });

@@ -40,6 +40,25 @@ const wanted = fc.oneof(
   fc.record({ action: fc.constant("move"), topicId: fc.constantFrom("t", "u"), cursor: fc.constantFrom("7", 'c"[') }),
 );
 
+const watchName = fc.constantFrom("w", "v");
+const maybe = <T>(one: fc.Arbitrary<T>) => fc.option(one, { nil: undefined });
+const watchedEntity = fc
+  .record({ entity: fc.constantFrom("a", "b", "lab/c"), state: maybe(fc.constant("[]")), toldAt: maybe(time) })
+  .map(({ entity, state, toldAt }) => ({
+    entity,
+    ...(state === undefined ? {} : { state }),
+    ...(toldAt === undefined ? {} : { toldAt }),
+  }));
+const watchFlush = fc
+  .record({
+    rows: fc.array(admissionRow, { maxLength: 2 }),
+    entities: fc.array(watchedEntity, { maxLength: 3 }),
+    sequence: fc.nat(5),
+    turns: fc.array(time, { maxLength: 2 }),
+    basis: maybe(fc.constantFrom("x", "y")),
+  })
+  .map(({ basis, ...rest }) => ({ topicId: "flux:w", ...rest, ...(basis === undefined ? {} : { basis }) }));
+
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 5,
@@ -67,6 +86,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: call("requestOutcome", small) },
   { weight: 1, arbitrary: call("openRequests") },
   { weight: 2, arbitrary: call("numbers") },
+  { weight: 2, arbitrary: call("keepWatch", watchName, time, fc.option(fc.constant("{}"), { nil: undefined })) },
+  { weight: 3, arbitrary: call("admitWatch", watchName, watchFlush, time) },
+  { weight: 1, arbitrary: call("rebaseWatch", watchName) },
+  { weight: 1, arbitrary: call("forgetWatch", watchName) },
+  { weight: 2, arbitrary: call("watches") },
+  { weight: 2, arbitrary: call("watchedEntities", watchName, fc.constantFrom("", "a"), small) },
   { weight: 1, arbitrary: fc.constant<Step>({ operation: "restart", args: [] }) },
 );
 

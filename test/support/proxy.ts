@@ -52,6 +52,8 @@ export interface ProxyOptions {
   readonly monotonic: () => number;
   /** Request headers that do not arrive, in lower case: how a server looks that does not know them. */
   readonly drop?: readonly string[];
+  /** Changes the path of a request on its way. */
+  readonly reroute?: (path: string) => string;
 }
 
 /** An HTTP answer as text, ending the connection. */
@@ -85,7 +87,7 @@ export class Proxy {
     this.port = (server.address() as AddressInfo).port;
     this.url = `http://127.0.0.1:${this.port}`;
     server.on("connection", (socket) => {
-      const connection = new Connection(socket, this.#target, (head) => this.#judge(head), options.drop ?? []);
+      const connection = new Connection(socket, this.#target, (head) => this.#judge(head), options);
       this.#connections.add(connection);
       socket.once("close", () => this.#connections.delete(connection));
     });
@@ -109,6 +111,11 @@ export class Proxy {
     return [...this.#connections].filter((connection) => connection.freeze(match)).length;
   }
 
+  /** Resets open connections whose latest request matches. Returns how many. */
+  cut(match: Match): number {
+    return [...this.#connections].filter((connection) => connection.cut(match)).length;
+  }
+
   async close(): Promise<void> {
     for (const connection of this.#connections) connection.destroy();
     await new Promise((resolve) => this.#server.close(resolve));
@@ -129,7 +136,9 @@ class Connection {
   readonly #client: Socket;
   readonly #server: Socket;
   readonly #judge: Judge;
-  readonly #drop: readonly string[];
+  readonly #options: ProxyOptions;
+  /** After an upgrade there are no requests any more. */
+  #isRaw = false;
   #unread = Buffer.alloc(0);
   #request: Seen | undefined;
   #fault: Fault | undefined;
@@ -139,10 +148,10 @@ class Connection {
   #drops: number[] = [];
   #dripping: NodeJS.Timeout | undefined;
 
-  constructor(client: Socket, port: number, judge: Judge, drop: readonly string[]) {
+  constructor(client: Socket, port: number, judge: Judge, options: ProxyOptions) {
     this.#client = client;
     this.#judge = judge;
-    this.#drop = drop;
+    this.#options = options;
     this.#server = connect(port, "127.0.0.1");
     for (const socket of [client, this.#server]) socket.setNoDelay(true).on("error", () => {});
     client.on("data", (chunk: Buffer) => this.#take(chunk));
@@ -157,6 +166,12 @@ class Connection {
     return true;
   }
 
+  cut(match: Match): boolean {
+    if (this.#request === undefined || !match(this.#request)) return false;
+    this.#reset();
+    return true;
+  }
+
   destroy(): void {
     clearInterval(this.#dripping);
     this.#client.destroy();
@@ -167,6 +182,11 @@ class Connection {
   #take(chunk: Buffer): void {
     this.#unread = Buffer.concat([this.#unread, chunk]);
     for (;;) {
+      if (this.#isRaw) {
+        if (this.#fault?.kind !== "swallow") this.#server.write(this.#unread);
+        this.#unread = Buffer.alloc(0);
+        return;
+      }
       const headEnd = this.#unread.indexOf(HEAD_END);
       if (headEnd < 0) return;
       const head = this.#unread.subarray(0, headEnd).toString("latin1");
@@ -188,9 +208,12 @@ class Connection {
     if (fault?.kind === "refuse") this.#reset();
     else if (fault?.kind === "answer" && fault.afterwards !== true) this.#client.end(fault.text);
     else {
-      const kept = head
-        .split("\r\n")
-        .filter((line) => !this.#drop.includes(line.split(":", 1)[0]?.toLowerCase() ?? ""));
+      const { drop = [], reroute = (path: string) => path } = this.#options;
+      const [first = "", ...lines] = head.split("\r\n");
+      const [method = "", path = "", version = ""] = first.split(" ");
+      const passed = lines.filter((line) => !drop.includes(line.split(":", 1)[0]?.toLowerCase() ?? ""));
+      const kept = [`${method} ${reroute(path)} ${version}`, ...passed];
+      this.#isRaw = lines.some((line) => /^upgrade: *websocket/i.test(line));
       const bytes = Buffer.concat([Buffer.from(kept.join("\r\n") + HEAD_END, "latin1"), body]);
       this.#later(() => this.#server.write(bytes));
     }

@@ -12,6 +12,9 @@ import {
   type OpenCommandWithBody,
   type OperatorAction,
   REQUEST_KNOWN,
+  type WatchedEntity,
+  type WatchFlush,
+  type WatchRecord,
 } from "../../../src/journal/types.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -292,6 +295,51 @@ export class MemoryJournal implements JournalOperations {
 
   requestOutcome(id: number): string | undefined {
     return this.#requests.find((one) => one.id === id)?.outcome;
+  }
+
+  readonly #watches = new Map<string, Mutable<WatchRecord>>();
+  readonly #watched = new Map<string, Map<string, WatchedEntity>>();
+
+  watches(): WatchRecord[] {
+    return [...this.#watches.values()].map((watch) => ({ ...watch }));
+  }
+
+  keepWatch(name: string, at: number, definition?: string): void {
+    const { definition: _earlier, ...rest } = this.#watches.get(name) ?? { name, born: at, sequence: 0, turns: [] };
+    this.#watches.set(name, { ...rest, ...(definition === undefined ? {} : { definition }) });
+    if (!this.#watched.has(name)) this.#watched.set(name, new Map());
+  }
+
+  rebaseWatch(name: string): void {
+    const watch = this.#watches.get(name);
+    if (watch !== undefined) delete watch.basis;
+    this.#watched.get(name)?.clear();
+  }
+
+  forgetWatch(name: string): boolean {
+    this.#watched.delete(name);
+    return this.#watches.delete(name);
+  }
+
+  watchedEntities(name: string, after: string, limit: number): WatchedEntity[] {
+    return [...(this.#watched.get(name)?.values() ?? [])]
+      .filter(({ entity }) => entity > after)
+      .toSorted((a, b) => (a.entity < b.entity ? -1 : 1))
+      .slice(0, limit);
+  }
+
+  admitWatch(name: string, flush: WatchFlush, at: number): { ids: number[] } | undefined {
+    const watch = this.#watches.get(name);
+    const watched = this.#watched.get(name);
+    if (watch === undefined || watched === undefined) return undefined;
+    const { topicId, rows, entities, sequence, turns, basis } = flush;
+    if (watch.sequence <= sequence)
+      Object.assign(watch, { sequence, turns, ...(basis === undefined ? {} : { basis }) });
+    for (const one of entities) {
+      if (one.state === undefined && one.toldAt === undefined) watched.delete(one.entity);
+      else watched.set(one.entity, one);
+    }
+    return this.admit(topicId, rows, at);
   }
 
   numbers(): ReturnType<JournalOperations["numbers"]> {
