@@ -24,6 +24,8 @@ const context: ToolContext = {
   ),
   paths: accountPaths("default", "/nowhere"),
   service: none,
+  world: none,
+  watches: () => undefined,
   health: () => undefined,
   trace: none,
   quote: (text) => text,
