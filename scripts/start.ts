@@ -17,6 +17,7 @@ const EXIT_INTERRUPTED = 130;
 const EXIT_TERMINATED = 143;
 const EXIT_USAGE = 2;
 const FIRST_COMMAND = "ping";
+const said = (text: string): string => text;
 
 let ending = false;
 
@@ -86,6 +87,8 @@ async function converse(demo: Demo, steps: Steps): Promise<void> {
   await demo.renewHeader();
   setInterval(() => void demo.renewHeader().catch(() => undefined), HEADER_RENEWAL_MS).unref();
   await steps.run(`Publishing "${FIRST_COMMAND}" as the first command`, () => demo.ask(FIRST_COMMAND), described);
+  await steps.run("Looking for the agent in the shared world state", () => demo.presence(), said);
+  await steps.run("Heating demo/room-1 to 31 degrees, which the agent watches", () => demo.wakeByChange(), said);
   const [send, read] = curlCommands(demo, process.cwd());
   steps.say();
   steps.heading(`The hub listens on ${demo.hubUrl}; the agent answers with ${demo.modelName}.`);

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { channelStatus } from "./channel-status.ts";
 import { DemoError } from "./demo-error.ts";
 import { type StateFolder, type Topology, writePrivate } from "./demo-state.ts";
+import { worldSettings } from "./demo-world.ts";
 import { CHANNEL_ID, gatewaySettings, type ModelChoice, pluginSettings } from "./host-config.ts";
 import type { Hub } from "./hub.ts";
 import type { ChosenModel } from "./model-choice.ts";
@@ -14,7 +15,8 @@ import { Gateway, installPlugin, type OpenClawHome, openClawHome, openClawVersio
 import { packPlugin } from "./plugin-package.ts";
 import { freeGatewayPort } from "./ports.ts";
 
-const AGENT_ID = "main";
+/** The agent that does the work. */
+export const AGENT_ID = "main";
 const CONNECT_TIMEOUT_MS = 60_000;
 const POLL_MS = 100;
 
@@ -74,7 +76,13 @@ export async function configure(
   const { commandTopicId, resultTopicId } = topology;
   const settings = [
     ...gatewaySettings(home, model),
-    ...pluginSettings({ commandTopicId, resultTopicId, agentId: AGENT_ID, baseUrl: hub.url }),
+    ...pluginSettings({
+      commandTopicId,
+      resultTopicId,
+      agentId: AGENT_ID,
+      baseUrl: hub.url,
+      flux: worldSettings(model.kind),
+    }),
   ];
   const wanted = hash(settings);
   if (folder.state.configured === wanted && fs.existsSync(path.join(home.stateDir, "openclaw.json"))) {

@@ -6,6 +6,7 @@ import type { Reply } from "./client-replies.ts";
 import { connectClient, provision, startHub } from "./demo-hub.ts";
 import {
   configure,
+  AGENT_ID,
   dropActivationCode,
   installPackedPlugin,
   isActivated,
@@ -13,6 +14,7 @@ import {
   startGateway,
 } from "./demo-gateway.ts";
 import { StateFolder, type Topology, writePrivate } from "./demo-state.ts";
+import { presence, wakeByChange } from "./demo-world.ts";
 import type { ModelChoice } from "./host-config.ts";
 import { type ChosenModel, chooseModel } from "./model-choice.ts";
 import { startScriptedModel } from "./model.ts";
@@ -34,6 +36,10 @@ export interface Demo {
   readonly ended: Promise<string>;
   /** Publishes a command and waits for the reply. */
   ask(message: string): Promise<Reply>;
+  /** What the agent shows of itself in the shared world state, in words. */
+  presence(): Promise<string>;
+  /** Changes an entity that the agent watches; what it says about it. */
+  wakeByChange(): Promise<string>;
   /** Renews the header file when its token is about to end. */
   renewHeader(): Promise<void>;
 }
@@ -83,6 +89,8 @@ export async function startDemo(options: StartOptions, steps: Steps): Promise<De
     modelName: chosen.kind === "scripted" ? "the scripted model" : chosen.ref,
     ended: Promise.race([hub.exited.then(() => "the hub"), gateway.exited.then(() => "the gateway")]),
     ask: (message) => ask(client, topology, message),
+    presence: () => presence(hub.url, AGENT_ID),
+    wakeByChange: () => wakeByChange(hub.url),
     renewHeader: async () => writePrivate(headerFile, `Authorization: Bearer ${await client.token()}\n`),
   };
 }

@@ -16,6 +16,8 @@ export interface ChatMessage {
 export interface CurrentTurn {
   /** The requester's own words, without the host's and the plugin's wrapping. */
   readonly text: string;
+  /** What stands outside the markers around untrusted text: the host's and the plugin's own words. */
+  readonly outside: string;
   /** Result of the newest tool call of this turn, if one was made. */
   readonly toolResult: string | undefined;
 }
@@ -26,6 +28,7 @@ const RUNTIME_LINE = /\n\nRuntime: agent=[\s\S]*$/;
 const TIME_PREFIX = /^\[[A-Z][a-z]{2} \d{4}-\d{2}-\d{2}[^\]]*\] /;
 /** Text of unknown origin between random markers, the shape both the host and the plugin use. */
 const UNTRUSTED_BLOCK = /<<<([A-Z][A-Z0-9_]*) id="([\w-]+)">>>\n([\s\S]*?)\n<<<END_\1 id="\2">>>/;
+const UNTRUSTED_START = /<<<[A-Z][A-Z0-9_]* id="/;
 const BLOCK_HEADER = /^(?:[A-Z][\w -]*: [^\n]*\n)*---\n/;
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -67,16 +70,22 @@ export function readToolNames(body: unknown): readonly string[] {
  * @example unwrapRequest('<<<EXTERNAL_UNTRUSTED_CONTENT id="1f">>>\nSource: API\n---\nhi\n<<<END_EXTERNAL_UNTRUSTED_CONTENT id="1f">>>') // "hi"
  */
 export function unwrapRequest(message: string): string {
-  const bare = message.replace(CONVERSATION_INFO, "").replace(RUNTIME_LINE, "").replace(TIME_PREFIX, "");
+  const bare = bareMessage(message);
   const block = UNTRUSTED_BLOCK.exec(bare)?.[3];
   return (block === undefined ? bare : block.replace(BLOCK_HEADER, "")).trim();
+}
+
+function bareMessage(message: string): string {
+  return message.replace(CONVERSATION_INFO, "").replace(RUNTIME_LINE, "").replace(TIME_PREFIX, "");
 }
 
 /** The current turn: the last real user message, and the newest tool result after it. */
 export function currentTurn(messages: readonly ChatMessage[]): CurrentTurn {
   const at = messages.findLastIndex((m) => m.role === "user" && !m.text.startsWith(INTERNAL_CONTEXT));
+  const message = messages[at]?.text ?? "";
   return {
-    text: unwrapRequest(messages[at]?.text ?? ""),
+    text: unwrapRequest(message),
+    outside: bareMessage(message).split(UNTRUSTED_START)[0] ?? "",
     toolResult: messages.slice(at + 1).findLast((m) => m.role === "tool")?.text,
   };
 }

@@ -19,12 +19,15 @@ const NO_REPLY = "NO_REPLY";
 /** How the host asks again after an empty answer; a silent turn stays silent only if this is met with silence too. */
 const ANSWER_AGAIN = "The previous attempt did not produce a user-visible answer.";
 
+const INSTRUCTION = /Your instruction for it:\n(TOOL:[\s\S]*)/;
+
 /**
  * The script, first match wins:
  *
  * | In the request | Answer |
  * |---|---|
  * | a tool result of this turn | `tool-said: <result>` |
+ * | `TOOL:<name>:<json>` as the operator's instruction of a watch | one call of that tool |
  * | `FAIL400` | HTTP 400 (a 5xx would make the host retry for minutes) |
  * | `TOOL:<name>:<json>` | one call of that tool with these arguments |
  * | `SILENT` | no visible answer |
@@ -35,8 +38,10 @@ const ANSWER_AGAIN = "The previous attempt did not produce a user-visible answer
  * | anything else | `echo: <text>` |
  */
 export function scriptedAnswer(turn: CurrentTurn): ScriptedAnswer {
-  const { text, toolResult } = turn;
+  const { text, outside, toolResult } = turn;
   if (toolResult !== undefined) return { delayMs: 0, reply: { kind: "text", text: `tool-said: ${toolResult}` } };
+  const instructed = INSTRUCTION.exec(outside)?.[1];
+  if (instructed !== undefined) return { delayMs: 0, reply: scriptedReply(instructed) };
   if (text.includes("FAIL400")) {
     return { delayMs: 0, reply: { kind: "error", status: 400, message: "scripted failure" } };
   }

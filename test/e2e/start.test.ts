@@ -83,6 +83,8 @@ it("answers a command in a folder that did not exist, with only the reply on std
 it("answers typed commands, keeps a second run out, and ends when the input does", async () => {
   const run = start();
   await untilPrinted(run, "type a command");
+  expect(run.out.stdout).toContain("demo/main is ");
+  expect(run.out.stdout).toContain('demo/remark says "It has become warm in room 1."');
   expect(await hubAnswers(run)).toBe(true);
 
   const second = start("--ask", "ping");
