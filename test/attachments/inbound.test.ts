@@ -6,7 +6,7 @@ import type { ServerResponse } from "node:http";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { describeAttachments } from "../../src/attachments/describe.ts";
 import { AgentruxError } from "../../src/errors.ts";
-import { NEVER, startPeer } from "../service/peer.ts";
+import { type Answerer, NEVER, startPeer } from "../service/peer.ts";
 import { command, PNG, scene } from "./support.ts";
 
 const give =
@@ -289,6 +289,17 @@ describe("limits", () => {
     const found = await fetch(command(Array.from({ length: 4 }, () => ID)), 120_000, NEVER);
     expect(found.filter(({ file }) => file !== undefined)).toHaveLength(2);
     expect(names()).toHaveLength(2);
+  });
+
+  it("what was not kept does not count: a file may come whole at the second try", async () => {
+    let tries = 0;
+    const shortFirst: Answerer = (_, response) => void response.end(Buffer.alloc((tries += 1) === 1 ? 600 : 700, 1));
+    const { one } = await scene(shortFirst, {
+      files: { requestBytes: 1_000 },
+      info: (objectId, { url }) => ({ objectId, downloadUrl: url, size: 700 }),
+    });
+    expect((await one(ID)).file?.size).toBe(700);
+    expect(tries).toBe(2);
   });
 
   it("only so many files of a request are fetched; the others are named", async () => {
