@@ -354,6 +354,12 @@ describe("faults", () => {
     expect((await one(ID)).text).toBe("0123456789");
   });
 
+  it("a request waits for its files for half of its turn at most, so that there is time to say so", async () => {
+    const { fetch } = await scene((_, response) => void response.writeHead(200).write("half"));
+    const [found] = await fetch(command([ID]), 400, NEVER);
+    expect(found?.summary).toContain("fetching it took too long");
+  });
+
   it("a body shorter than its object is not taken for it", async () => {
     const { one, names } = await scene(give(Buffer.alloc(70_000, 1)), {
       info: (objectId, { url }) => ({ objectId, downloadUrl: url, size: 70_001 }),
