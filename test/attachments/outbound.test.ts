@@ -186,6 +186,19 @@ describe("what tools attach", () => {
     expect([(await outgoing.collect(COMMAND, [])).files, copies()]).toEqual([[], []]);
   });
 
+  it("comes from the workspace of the session that sends it, and not from the agent's own", async () => {
+    const { outgoing, put, dir } = office();
+    const session = join(dir, "session");
+    mkdirSync(session);
+    writeFileSync(join(session, "a.txt"), "the session's");
+    put("a.txt", "x");
+    const rules = { base: session, allowed: [session], closed: [], sealed: [] };
+    expect(await outgoing.add("c", { reference: "a.txt" }, rules)).toMatchObject({ size: "the session's".length });
+    await expect(outgoing.add("c", { reference: put("b.txt", "x") }, rules)).rejects.toMatchObject({
+      code: "path_refused",
+    });
+  });
+
   it("tells the agent why it may not be sent", async () => {
     const { outgoing, dir } = office();
     await expect(outgoing.add("c", { reference: join(dir, "secret.txt") })).rejects.toMatchObject({

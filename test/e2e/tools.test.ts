@@ -252,7 +252,7 @@ describe("a stranger's request", () => {
   });
 
   it("gets no file that is not the workspace's, and none is stored anywhere else", async () => {
-    const own = await strangerGetsFiles("agentrux_deliver", { file_path: "~/.agentrux/credentials.json" });
+    const own = await strangerGetsFiles("agentrux_deliver", { file_path: gateway.file("credentials.json") });
     const elsewhere = await strangerGetsFiles("agentrux_upload", { file_path: "table.csv", topic: "desk" });
     expect([own.attachments, elsewhere.attachments]).toEqual([[], []]);
     expect(own.said).toMatch(/^Failed \(path_refused\)/);
