@@ -210,12 +210,13 @@ describe("what tools attach", () => {
 
 describe("copies", () => {
   it("are gone when they are discarded, and when they are old", async () => {
-    const { spool, copies, clock, copyAt } = office();
+    const { spool, copies, clock, copyAt, dir } = office();
     const keep = () => spool.keep(pieces("x"), 10);
     const one = await keep();
     await keep();
     await spool.discard([one.spool, "../secret.txt", "none"]);
     expect(copies()).toHaveLength(1);
+    expect(existsSync(join(dir, "secret.txt"))).toBe(true);
     expect(await spool.sweep(DAY_MS)).toBe(1);
     const [left = ""] = copies();
     utimesSync(copyAt(left), new Date(clock.now - 2 * DAY_MS), new Date(clock.now - 2 * DAY_MS));
@@ -239,7 +240,8 @@ describe("copies", () => {
     const kept = await spool.keep(pieces("x"), 10);
     writeFileSync(copyAt(kept.spool), "xx");
     const gone = { ...kept, spool: "00000000-0000-4000-8000-000000000000" };
-    for (const file of [kept, gone, { ...kept, spool: "../secret.txt" }]) {
+    const notOurs = { ...kept, spool: "../secret.txt", size: "SECRET".length };
+    for (const file of [kept, gone, notOurs]) {
       await expect(spool.source(file)).rejects.toMatchObject({ code: "file_unreadable" });
     }
   });
