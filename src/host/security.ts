@@ -38,7 +38,8 @@ export const security: NonNullable<ChannelPlugin<AccountConfig>["security"]> = {
     // The host's word for an open door.
     allowFrom: account.senders.dmPolicy === "open" ? ["*"] : [...account.senders.allowFrom],
     policyPath: `channels.${CHANNEL_ID}.dmPolicy`,
-    allowFromPath: `channels.${CHANNEL_ID}.allowFrom`,
+    // A prefix, to which the host adds "allowFrom".
+    allowFromPath: `channels.${CHANNEL_ID}.`,
     approveHint: `openclaw config set channels.${CHANNEL_ID}.allowFrom '["<script id>"]'`,
     normalizeEntry: normalizeSender,
     // The service puts the producer on an event, not the sender.

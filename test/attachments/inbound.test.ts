@@ -6,7 +6,7 @@ import type { ServerResponse } from "node:http";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { describeAttachments } from "../../src/attachments/describe.ts";
 import { AgentruxError } from "../../src/errors.ts";
-import { NEVER, startPeer } from "../service/peer.ts";
+import { type Answerer, NEVER, startPeer } from "../service/peer.ts";
 import { command, PNG, scene } from "./support.ts";
 
 const give =
@@ -291,6 +291,17 @@ describe("limits", () => {
     expect(names()).toHaveLength(2);
   });
 
+  it("what was not kept does not count: a file may come whole at the second try", async () => {
+    let tries = 0;
+    const shortFirst: Answerer = (_, response) => void response.end(Buffer.alloc((tries += 1) === 1 ? 600 : 700, 1));
+    const { one } = await scene(shortFirst, {
+      files: { requestBytes: 1_000 },
+      info: (objectId, { url }) => ({ objectId, downloadUrl: url, size: 700 }),
+    });
+    expect((await one(ID)).file?.size).toBe(700);
+    expect(tries).toBe(2);
+  });
+
   it("only so many files of a request are fetched; the others are named", async () => {
     const { fetch, peer } = await scene(give("x"), { files: { files: 3 } });
     const found = await fetch(command(Array.from({ length: 5 }, () => ID)), 120_000, NEVER);
@@ -341,6 +352,12 @@ describe("faults", () => {
       setImmediate(() => response.destroy());
     });
     expect((await one(ID)).text).toBe("0123456789");
+  });
+
+  it("a request waits for its files for half of its turn at most, so that there is time to say so", async () => {
+    const { fetch } = await scene((_, response) => void response.writeHead(200).write("half"));
+    const [found] = await fetch(command([ID]), 400, NEVER);
+    expect(found?.summary).toContain("fetching it took too long");
   });
 
   it("a body shorter than its object is not taken for it", async () => {

@@ -186,6 +186,19 @@ describe("what tools attach", () => {
     expect([(await outgoing.collect(COMMAND, [])).files, copies()]).toEqual([[], []]);
   });
 
+  it("comes from the workspace of the session that sends it, and not from the agent's own", async () => {
+    const { outgoing, put, dir } = office();
+    const session = join(dir, "session");
+    mkdirSync(session);
+    writeFileSync(join(session, "a.txt"), "the session's");
+    put("a.txt", "x");
+    const rules = { base: session, allowed: [session], closed: [], sealed: [] };
+    expect(await outgoing.add("c", { reference: "a.txt" }, rules)).toMatchObject({ size: "the session's".length });
+    await expect(outgoing.add("c", { reference: put("b.txt", "x") }, rules)).rejects.toMatchObject({
+      code: "path_refused",
+    });
+  });
+
   it("tells the agent why it may not be sent", async () => {
     const { outgoing, dir } = office();
     await expect(outgoing.add("c", { reference: join(dir, "secret.txt") })).rejects.toMatchObject({
@@ -197,12 +210,13 @@ describe("what tools attach", () => {
 
 describe("copies", () => {
   it("are gone when they are discarded, and when they are old", async () => {
-    const { spool, copies, clock, copyAt } = office();
+    const { spool, copies, clock, copyAt, dir } = office();
     const keep = () => spool.keep(pieces("x"), 10);
     const one = await keep();
     await keep();
     await spool.discard([one.spool, "../secret.txt", "none"]);
     expect(copies()).toHaveLength(1);
+    expect(existsSync(join(dir, "secret.txt"))).toBe(true);
     expect(await spool.sweep(DAY_MS)).toBe(1);
     const [left = ""] = copies();
     utimesSync(copyAt(left), new Date(clock.now - 2 * DAY_MS), new Date(clock.now - 2 * DAY_MS));
@@ -226,7 +240,8 @@ describe("copies", () => {
     const kept = await spool.keep(pieces("x"), 10);
     writeFileSync(copyAt(kept.spool), "xx");
     const gone = { ...kept, spool: "00000000-0000-4000-8000-000000000000" };
-    for (const file of [kept, gone, { ...kept, spool: "../secret.txt" }]) {
+    const notOurs = { ...kept, spool: "../secret.txt", size: "SECRET".length };
+    for (const file of [kept, gone, notOurs]) {
       await expect(spool.source(file)).rejects.toMatchObject({ code: "file_unreadable" });
     }
   });

@@ -70,8 +70,8 @@ async function ownerCalls(tool: string, args: object): Promise<string> {
 
 let requests = 0;
 
-/** What the agent answers to a stranger's request, which is a call of a tool or any other text. */
-async function stranger(message: string): Promise<string> {
+/** What the agent replies to a stranger's request, which is a call of a tool or any other text. */
+async function replyToStranger(message: string): Promise<Record<string, unknown>> {
   const request_id = `stranger-${++requests}`;
   const { commands, results } = shop.topics;
   const payload = { request_id, conversation_key: request_id, message };
@@ -79,13 +79,34 @@ async function stranger(message: string): Promise<string> {
   const reply = await eventually(`a reply to ${request_id}`, async () =>
     (await eventsOn(results)).find((event) => (event.payload as { request_id?: string }).request_id === request_id),
   );
-  return String((reply.payload as { message?: unknown }).message);
+  return reply.payload as Record<string, unknown>;
+}
+
+async function stranger(message: string): Promise<string> {
+  return String((await replyToStranger(message))["message"]);
+}
+
+/** As `strangerCalls`, with the files that came with the reply. */
+async function strangerGetsFiles(tool: string, args: object) {
+  const reply = await replyToStranger(`TOOL:${tool}:${JSON.stringify(args)}`);
+  const said = String(reply["message"]).replace(/^tool-said: /, "");
+  transcripts.add(tool, "topic", args, said);
+  return { said, attachments: (reply["attachments"] ?? []) as Record<string, unknown>[] };
 }
 
 async function strangerCalls(tool: string, args: object): Promise<string> {
-  const result = (await stranger(`TOOL:${tool}:${JSON.stringify(args)}`)).replace(/^tool-said: /, "");
-  transcripts.add(tool, "topic", args, result);
-  return result;
+  return (await strangerGetsFiles(tool, args)).said;
+}
+
+function writeInWorkspace(name: string, text: string): void {
+  const workspace = path.join(gateway.home.stateDir, "workspace");
+  fs.mkdirSync(workspace, { recursive: true });
+  fs.writeFileSync(path.join(workspace, name), text);
+}
+
+async function objectText(topicId: string, objectId: string): Promise<string> {
+  const { downloadUrl } = await shop.peer.objectInfo({ topicId, objectId, signal: signal() });
+  return (await fetch(downloadUrl)).text();
 }
 
 describe("before there are credentials", () => {
@@ -170,6 +191,18 @@ describe("the owner's agent", () => {
     expect(said).toMatch(/^Reply:\n<<<EXTERNAL[\s\S]*half past nine/);
   });
 
+  it.each([
+    ["agentrux_upload", "figures.csv", { file_path: "figures.csv" }, "text/csv", "a,b\n1,2\n"],
+    ["agentrux_deliver", "note.md", { file_path: "note.md", content: "# Done\n" }, "text/markdown", "# Done\n"],
+  ] as const)("%s stores a file at the result topic", async (tool, name, args, type, content) => {
+    if (!("content" in args)) writeInWorkspace(name, content);
+    const said = await ownerCalls(tool, args);
+    const stored = `${name} (${type}, ${content.length} bytes) is stored as object `;
+    const objectId = said.slice(stored.length).split(" ", 1)[0] ?? "";
+    expect(said.startsWith(stored)).toBe(true);
+    expect(await objectText(shop.topics.results, objectId)).toBe(content);
+  });
+
   it("agentrux_redeem_grant", async () => {
     const topic = await createTopic(shop.hub.deps, { name: "theirs" });
     const { code } = await createInvite(shop.hub.deps, { topic: topic.id, action: "read" });
@@ -208,6 +241,22 @@ describe("a stranger's request", () => {
 
   it("may read a messaging topic", async () => {
     expect(await strangerCalls("agentrux_read", { topic: "news" })).toContain("rain by noon");
+  });
+
+  it.each(["agentrux_upload", "agentrux_deliver"])("gets the file that %s sends with the reply", async (tool) => {
+    writeInWorkspace("table.csv", "c,d\n3,4\n");
+    const { said, attachments } = await strangerGetsFiles(tool, { file_path: "table.csv" });
+    expect(said).toContain("goes with your reply");
+    expect(attachments).toMatchObject([{ name: "table.csv", content_type: "text/csv", size: 8 }]);
+    expect(await objectText(shop.topics.results, String(attachments[0]?.["object_id"]))).toBe("c,d\n3,4\n");
+  });
+
+  it("gets no file that is not the workspace's, and none is stored anywhere else", async () => {
+    const own = await strangerGetsFiles("agentrux_deliver", { file_path: gateway.file("credentials.json") });
+    const elsewhere = await strangerGetsFiles("agentrux_upload", { file_path: "table.csv", topic: "desk" });
+    expect([own.attachments, elsewhere.attachments]).toEqual([[], []]);
+    expect(own.said).toMatch(/^Failed \(path_refused\)/);
+    expect(elsewhere.said).toMatch(/^Failed \(not_allowed\)/);
   });
 
   it.each(["results", "commands", "closed", "news"] as const)("cannot publish on %s", async (name) => {

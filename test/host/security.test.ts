@@ -13,6 +13,11 @@ describe("what the host is told", () => {
     };
     expect(policyOf({})).toMatchObject({ policy: "open", allowFrom: ["*"] });
     expect(policyOf({ allowFrom: ["scr_a"] })).toMatchObject({ policy: "allowlist", allowFrom: ["scr_a"] });
+    const { policyPath, allowFromPath } = policyOf({}) ?? {};
+    expect([policyPath, `${allowFromPath}allowFrom`]).toEqual([
+      "channels.agentrux.dmPolicy",
+      "channels.agentrux.allowFrom",
+    ]);
     expect(policyOf({})?.normalizeEntry?.(" SCR_A ")).toBe("a");
   });
 

@@ -24,6 +24,8 @@ const POLL_MS = 100;
 /** Generous: machines that run tests are busy. */
 const WAIT_TIMEOUT_MS = 60_000;
 const START_TIMEOUT_MS = 300_000;
+/** The first turn of a gateway loads much of the host. */
+const TURN_TIMEOUT_MS = 180_000;
 const STOP_GRACE_MS = 30_000;
 
 /**
@@ -160,7 +162,7 @@ export class TestGateway {
         model: agentId === undefined ? "openclaw" : `openclaw/${agentId}`,
         messages: [{ role: "user", content: text }],
       }),
-      signal: AbortSignal.timeout(WAIT_TIMEOUT_MS),
+      signal: AbortSignal.timeout(TURN_TIMEOUT_MS),
     });
     const body = await answer.text();
     if (!answer.ok) throw new Error(`the gateway answered ${answer.status}: ${body.slice(0, 300)}`);

@@ -91,6 +91,19 @@ describe.each(ATTACKS.filter(([what]) => !what.startsWith("direct answers")))("t
   });
 });
 
+it("the hook judges by the account whose topic the request came from, not by another's messaging topics", () => {
+  const { commandTopicId, resultTopicId, agentId } = account();
+  const accounts = {
+    default: { commandTopicId, messagingTopics: messagingTopics() },
+    night: { commandTopicId: shop.topics.closed, messagingTopics: [] },
+  };
+  const cfg = { channels: { agentrux: { resultTopicId, agentId, accounts } } };
+  const call = { toolName: "agentrux_publish", params: { ...X, topic: shop.topics.desk } };
+  const from = (accountId: string) => gateOwnTool(call, { requester: { channel: CHANNEL_ID, accountId } }, cfg);
+  expect(from("default")).toBeUndefined();
+  expect(from("night")).toMatchObject({ block: true });
+});
+
 it("has left nothing on any topic", async () => {
   const pages = await Promise.all(
     Object.values(shop.topics).map((topicId) =>
