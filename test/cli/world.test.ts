@@ -79,6 +79,19 @@ describe("doctor, of the world state", () => {
     for (const { what, where, cure } of findings) expect([what, where, cure]).not.toContain("");
   });
 
+  it("asks a server it does not know for no deletion, not even a dry one", async () => {
+    const asked: string[] = [];
+    const stock = await startPeer(({ method, path: at, headers }, response) => {
+      asked.push(`${method} ${at}`);
+      if (headers.authorization === undefined) return json(response, 401, { error: "Invalid token: none" });
+      return json(response, 200, { connectors: [], namespaceId: "ns_1", name: "lab", createdAt: "", entityCount: 0 });
+    });
+    const flux = { url: stock.url, namespace: "lab", token: "the-token-of-lab", ...presence };
+    expect(await found(flux)).toEqual(["info world.elsewhere", "info world.presence-open"]);
+    expect(asked).toEqual(["GET /api/connectors", "GET /api/connectors", "GET /api/namespaces/lab"]);
+    await stock.close();
+  });
+
   it("does not take a reference for a wrong token: a gateway alone can read it", async () => {
     const reference = { source: "env", provider: "default", id: "LAB" };
     await token("lab");

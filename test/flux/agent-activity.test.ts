@@ -102,9 +102,9 @@ describe("a turn of ours", () => {
   it("counts once: the host's word of the same run adds nothing and ends nothing", async () => {
     await turn({ kind: "timeout" }, () => {
       lifecycle("host", "start", { sessionKey: topicSession });
-      lifecycle("host", "end");
       expect(activity.of("main")).toMatchObject({ status: "busy", task: "request r-1" });
     });
+    expect(activity.of("main").status).toBe("idle");
     lifecycle("host", "end", {}, { aborted: true });
     expect(activity.of("main").lastRun?.outcome).toBe("timeout");
   });

@@ -176,7 +176,7 @@ describe("presence, over virtual time", () => {
     await stage.clock.advance(250);
     for (let run = 0; run < 100; run++) stage.begin(`run-${run}`);
     stage.activity.end("run", "completed");
-    await stage.clock.advance(120_000);
+    await stage.clock.advance(5_000);
     expect(stage.sent).toHaveLength(2);
     resolve(undefined);
     await stage.clock.advance(250);
@@ -280,9 +280,15 @@ describe("presence, over virtual time", () => {
   });
 
   it("stops in time where the server hangs, and where it was never heard of says nothing", async () => {
-    const stage = new Stage({ client: { server: SERVER, publishBatch: (_, signal) => hanging(signal) } });
+    let given: AbortSignal | undefined;
+    const publishBatch = (_: unknown, signal: AbortSignal) => hanging((given = signal));
+    const stage = new Stage({ client: { server: SERVER, publishBatch } });
+    await stage.clock.advance(0);
     const stopped = stage.presence.stop(2_000);
-    await stage.clock.advance(2_000);
+    await stage.clock.advance(1_999);
+    expect(given?.aborted).toBe(false);
+    await stage.clock.advance(1);
+    expect(given?.aborted).toBe(true);
     await stopped;
     expect(stage.clock.pending).toBe(0);
     expect(stage.lines).toEqual([]);

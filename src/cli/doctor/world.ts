@@ -16,6 +16,8 @@ import type { CliContext } from "../account.ts";
 import type { CheckReport, Finding } from "./finding.ts";
 
 const LIMIT_MS = 15_000;
+/** As opposed to the text that stands in its place where a server gives none. */
+const CODE = /^[A-Z]+(?:_[A-Z]+)*$/;
 
 type World = { readonly server: FluxServer } | { readonly problem: string };
 
@@ -139,7 +141,7 @@ async function ask({ account: { flux }, path, server, connect, signal }: Asking)
     return [{ id: "world.no-namespace", severity: "error", what, where: `${path}.namespace`, cure }];
   }
   // Only this project's hub gives its errors a code; any other would take the dry run for a deletion.
-  if (refusal.serviceCode === undefined) return openToRead;
+  if (!CODE.test(refusal.serviceCode ?? "")) return openToRead;
   const probe = client.deleteMany({ entity_ids: [`${flux.namespace}/doctor`], dry_run: true }, signal);
   if ((await refusalOf(probe)) !== undefined)
     return [refused(`The token is not that of the namespace ${flux.namespace}.`)];
