@@ -24,6 +24,8 @@ interface Standing {
   readonly id: string | null;
   readonly gatewayPid: number | null;
   readonly readUpTo: string | null;
+  /** Ids of those in the configuration. */
+  readonly watches: readonly string[];
   readonly journal: Pick<JournalReport, "bytes" | "condition" | "numbers"> | null;
 }
 
@@ -77,6 +79,7 @@ async function standingOf({ account, paths }: CliContext): Promise<Standing> {
     id: stored === undefined ? null : (stored.scriptId ?? stored.clientId),
     gatewayPid: journal?.ownerPid ?? null,
     readUpTo: position.cursor ?? null,
+    watches: account.flux.watches.map(({ id }) => id),
     journal:
       journal === undefined
         ? null
@@ -105,6 +108,7 @@ function describe(standing: Standing, paint: Paint, now: number): string[] {
     ["results", standing.resultTopicId || "not set"],
     ["read up to", standing.readUpTo ?? "nothing yet"],
     ["work", journal === null ? "nothing yet" : workLine(journal, now)],
+    ...(standing.watches.length === 0 ? [] : [["watches", standing.watches.join(", ")] as const]),
   ] as const;
   return [
     `${paint("title", accountId)}: ${paint(TONES[state], state)}${by}`,
