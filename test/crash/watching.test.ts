@@ -95,7 +95,7 @@ function breaks(all: readonly Told[], initial: ReadonlyMap<string, number>, lab:
 async function watching(life: Life): Promise<void> {
   for (const end = performance.now() + PATIENCE_MS; performance.now() < end; await sleep(20)) {
     const health = await life.health();
-    if (health?.["watchesConnected"] === true) return;
+    if (health?.["watchesConnected"] === true && health["watchesStarting"] === undefined) return;
   }
   throw new Error("the account does not watch");
 }
@@ -127,8 +127,9 @@ describe.concurrent("killed while a watch tells", () => {
       const last = site.start();
       await watching(last);
       for (const end = performance.now() + PATIENCE_MS; performance.now() < end; await sleep(50)) {
-        const health = await last.health();
-        if (health?.["backlog"] === 0 && breaks(await told(site), initial, lab).length === 0) break;
+        // In this order: what is told last has to have ended, too.
+        const isTold = breaks(await told(site), initial, lab).length === 0;
+        if (isTold && (await last.health())?.["backlog"] === 0) break;
       }
       expect(breaks(await told(site), initial, lab)).toEqual([]);
       expect(await last.health()).toMatchObject({ backlog: 0, watchedChangesHeld: 0, deadLetters: 0 });
