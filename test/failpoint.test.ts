@@ -12,6 +12,7 @@ import {
   STOPPING,
   TURNED_AWAY,
   UNSPILLING,
+  WATCHING,
 } from "./crash/support/aims.ts";
 
 it("kills at every place there is", () => {
@@ -21,6 +22,7 @@ it("kills at every place there is", () => {
     ...TURNED_AWAY,
     ...SPILLING,
     ...UNSPILLING,
+    ...WATCHING,
     ...STOPPING,
     ...RECOVERING.flatMap(({ first, second }) => [first, second]),
     ...Object.values(ACTIVATING).flat(),

@@ -70,6 +70,7 @@ function healthOf(numbers: WatchNumbers): Record<string, string | number | boole
   return {
     watches: numbers.watches,
     watchesConnected: numbers.connected,
+    ...(numbers.starting === 0 ? {} : { watchesStarting: numbers.starting }),
     watchedEntities: numbers.entities,
     watchedChangesHeld: numbers.held,
     watchTurns: numbers.turns,

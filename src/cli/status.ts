@@ -19,7 +19,8 @@ interface WorldStanding {
   readonly url: string | null;
   readonly namespace: string | null;
   readonly presence: boolean;
-  readonly watches: number;
+  /** Ids of those in the configuration. */
+  readonly watches: readonly string[];
   readonly lastError: WorldProblem | null;
 }
 
@@ -84,7 +85,7 @@ async function standingOf({ account, paths }: CliContext): Promise<Standing> {
     url: "server" in server ? server.server.url : null,
     namespace: flux.namespace ?? null,
     presence: flux.presence.enabled,
-    watches: flux.watches.length,
+    watches: flux.watches.map(({ id }) => id),
     lastError: (await readWorldProblem(paths)) ?? null,
   };
 
@@ -145,7 +146,8 @@ function describe(standing: Standing, paint: Paint, now: number): string[] {
 
 function worldLine({ url, namespace, presence, watches }: WorldStanding): string {
   const where = namespace === null ? "no namespace" : `namespace ${namespace}`;
-  return `${url ?? "no server: set flux.url"}, ${where}, presence ${presence ? "on" : "off"}, ${watches} watches`;
+  const watched = watches.length === 0 ? "nothing watched" : `watches ${watches.join(", ")}`;
+  return `${url ?? "no server: set flux.url"}, ${where}, presence ${presence ? "on" : "off"}, ${watched}`;
 }
 
 function workLine({ condition, numbers }: NonNullable<Standing["journal"]>, now: number): string {

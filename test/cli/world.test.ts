@@ -135,8 +135,8 @@ describe("status, of the world state", () => {
   it("is silent where nobody uses it, and says where it is, and what for, where somebody does", async () => {
     expect((await standing({})).world).toBeNull();
     const { world, text } = await standing({ flux: { namespace: "lab", token: "the-token-itself", ...presence } });
-    expect(world).toEqual({ url: place.hub.url, namespace: "lab", presence: true, watches: 0, lastError: null });
-    expect(text).toContain(`${place.hub.url}, namespace lab, presence on, 0 watches`);
+    expect(world).toEqual({ url: place.hub.url, namespace: "lab", presence: true, watches: [], lastError: null });
+    expect(text).toContain(`${place.hub.url}, namespace lab, presence on, nothing watched`);
     expect(text).not.toContain("the-token-itself");
     const none = await standing({ baseUrl: "https://api.agentrux.com", flux: { namespace: "lab" } });
     expect(none.world).toMatchObject({ url: null, presence: false });

@@ -22,6 +22,7 @@ import { TestTopics } from "../support/topics.ts";
 const TURN_TIMEOUT_MS = 20_000;
 const SHORT_TOKEN_MS = 8_000;
 const LOOP_BUDGET = 3;
+const INSTRUCTION = "A room has become too hot: find out why.";
 
 /** A gateway takes its time on a busy machine. */
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 480_000 });
@@ -42,6 +43,7 @@ beforeAll(async () => {
     maxAttempts: 2,
     botLoopProtection: { maxEventsPerWindow: LOOP_BUDGET },
     execPolicy: { enabled: true, allowedCommands: ["printf [a-z]+", "wc -c"] },
+    flux: { watch: [{ id: "heat", namespace: "lab", when: "temperature > 30", instruction: INSTRUCTION }] },
   });
   await gateway.start();
 });
@@ -180,6 +182,52 @@ describe("commands and replies", () => {
     expect(new Set(await statusOf(agents))).toEqual(new Set(["completed", "rejected"]));
   });
 });
+
+/** Somebody else writes to the world. */
+async function measure(room: string, temperature: number, note = "none"): Promise<void> {
+  const payload = { entity_id: `lab/${room}`, properties: { temperature, note } };
+  const event = { stream: "sensors", source: "thermometer", timestamp: Date.now(), payload };
+  const answer = await fetch(`${hub.url}/api/events`, { method: "POST", body: JSON.stringify(event) });
+  expect(answer.status).toBe(200);
+}
+
+/** Every prompt of a turn that told of a room. */
+function promptsAbout(room: string): string[] {
+  return gateway.model.requests.flatMap(({ messages }) => {
+    const told = messages.findLast(({ role, text }) => role === "user" && text.includes(`"entity":"lab/${room}"`));
+    return told === undefined ? [] : [told.text];
+  });
+}
+
+describe("a watch of the world", () => {
+  it("wakes the agent by a change: the operator's words outside the boundary, the world's inside, no reply", async () => {
+    await eventually("it watches", () => gateway.log().includes("Watch heat begins with"));
+    const before = (await topics.replies()).length;
+    await measure("room-1", 22);
+    await measure("room-1", 31);
+    const [prompt = ""] = await eventually("the agent is told", () => {
+      const prompts = promptsAbout("room-1");
+      return prompts.length > 0 && prompts;
+    });
+    writeTranscript(prompt);
+    const [outside = "", inside = ""] = prompt.split(/<<<EXTERNAL_UNTRUSTED_CONTENT[^>]*>>>/);
+    expect(outside).toContain("Something changed in the shared world state");
+    expect(outside).toContain(INSTRUCTION);
+    expect(outside).not.toContain("room-1");
+    expect(inside).toMatch(/"before":\{"temperature":22\},"after":\{"temperature":31\}/);
+    await measure("room-1", 35);
+    expect(await topics.ask({ message: "ping", conversationKey: "after" })).toMatchObject({ message: "pong" });
+    expect(promptsAbout("room-1")).toHaveLength(1);
+    expect(await topics.replies()).toHaveLength(before + 1);
+    expect((await gateway.channelStatus()).json).toContain('"watches"');
+  });
+});
+
+/** What the agent was shown, for the documentation. */
+function writeTranscript(prompt: string): void {
+  const file = process.env["WATCH_TRANSCRIPT"];
+  if (file !== undefined) fs.writeFileSync(file, prompt);
+}
 
 describe("what a topic's turn may do", () => {
   let calls = 0;
@@ -369,6 +417,7 @@ describe("when something goes away and comes back", () => {
 
   it("answers, after a restart of the gateway, what was published meanwhile", async () => {
     await gateway.stop();
+    await measure("room-2", 40);
     const requestIds: string[] = [];
     for (const message of ["while down 1", "while down 2", "while down 3"]) {
       requestIds.push(await topics.publish({ message, conversationKey: message }));
@@ -380,6 +429,8 @@ describe("when something goes away and comes back", () => {
       "echo: while down 2",
       "echo: while down 3",
     ]);
+    // So it is with what is watched.
+    await eventually("the agent is told", () => promptsAbout("room-2").length === 1);
   });
 
   it("takes no more commands once it is switched off, and all of them when it is on again", async () => {

@@ -1,8 +1,9 @@
 /** Watches over a real hub: what is told, what is not, and what breaks, restarts and attacks do to that. */
 
 import { rm } from "node:fs/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { systemClock } from "../../src/replies/ports.ts";
+import { startTestHub } from "../support/hub.ts";
 import { Proxy } from "../support/proxy.ts";
 import {
   type DeskOptions,
@@ -224,7 +225,7 @@ describe("a start over what an earlier life has left", () => {
     await again.ready();
     await again.untilTold(4);
     await still();
-    expect(said((await again.told()).slice(1)).toSorted()).toEqual([
+    expect(said((await again.told()).slice(1))).toEqual([
       { entity: "lab/b", event: "changed", before: { t: 1 }, after: { t: 2 } },
       { entity: "lab/d", event: "appeared", after: { t: 1 } },
       { entity: "lab/c", event: "gone", before: { t: 1 } },
@@ -382,11 +383,37 @@ describe("a connection that breaks", () => {
     await writing.remove("lab/b");
     await desk.untilTold(2);
     await still();
-    expect(said(await desk.told()).toSorted()).toEqual([
+    expect(said(await desk.told())).toEqual([
       { entity: "lab/a", event: "changed", before: { t: 1 }, after: { t: 2 } },
       { entity: "lab/b", event: "gone", before: { t: 1 } },
     ]);
     await until("it is over", () => desk.set.numbers().problem === undefined);
+  });
+
+  it("goes on over a hub that is killed again and again", async () => {
+    const dir = await tempFolder();
+    let hub = await startTestHub(dir);
+    onTestFinished(() => hub.stop());
+    const others = writer(hub.url);
+    await others.set("lab/a", { t: 0 });
+    const desk = await WatchDesk.start(dir, hub.url);
+    await desk.ready();
+    for (let t = 1; t <= 6; t += 1) {
+      // Acknowledged means that it is there after the kill, seen by the watch or not.
+      await others.set("lab/a", { t });
+      await others.set(`lab/${t}`, { t });
+      if (t % 2 !== 0) continue;
+      await hub.kill();
+      hub = await hub.again();
+    }
+    await until("all is told", async () => (await desk.told()).some(({ entity }) => entity === "lab/6"));
+    await until("the last is told", async () => (await desk.told()).some(({ after }) => after?.["t"] === 6));
+    const told = await desk.told();
+    expect(told.flatMap(({ entity, event }) => (event === "appeared" ? [entity] : []))).toEqual(
+      ["1", "2", "3", "4", "5", "6"].map((n) => `lab/${n}`),
+    );
+    const ofA = told.filter(({ entity }) => entity === "lab/a");
+    expect(ofA.map(({ before }) => before?.["t"])).toEqual([0, ...ofA.slice(0, -1).map(({ after }) => after?.["t"])]);
   });
 
   it("makes good from a snapshot what the hub cannot tell any more", async () => {

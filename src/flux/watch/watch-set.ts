@@ -29,6 +29,8 @@ export interface WatchSetOptions extends Omit<WatcherPorts, "view" | "onTold"> {
 export interface WatchNumbers {
   readonly watches: number;
   readonly connected: boolean;
+  /** Watches whose first sight of the world is not written down. */
+  readonly starting: number;
   readonly entities: number;
   readonly held: number;
   /** Since the start. */
@@ -180,6 +182,7 @@ class Watches implements WatchSet, FeedSink {
     return {
       watches: infos.length,
       connected: this.#feed.isLive,
+      starting: infos.filter(({ state }) => state === "starting").length,
       entities: sum(({ entities }) => entities),
       held: sum(({ held }) => held),
       ...this.#told,

@@ -193,13 +193,15 @@ export class Watcher {
       turns: [...this.book.turns, ...told].map((one) => this.#wallOf(one)),
       ...(endsBaseline ? { basis: this.#basis } : {}),
     };
+    let isThere = true;
     const write = async (rows: readonly AdmissionRow[], now: number): Promise<Admission> => {
       const admission = await journal.admitWatch(id, { ...flush, rows }, now);
-      if (admission === undefined) throw new AgentruxError("not_found", `The watch ${id} was removed`);
-      return admission;
+      isThere = admission !== undefined;
+      return admission ?? { ids: [] };
     };
     if (changes.length > 0) await this.#ports.admit([row], write, signal);
     else await write([], clock.now());
+    if (!isThere) throw new AgentruxError("not_found", "it is not in the journal any more");
   }
 
   #sayBaseline(): void {

@@ -91,6 +91,13 @@ export const UNSPILLING: readonly Aim[] = [
   { point: "reply.unspilled", passes: 1 },
 ];
 
+/** Passed when a watch tells of a change. */
+export const WATCHING: readonly Aim[] = [
+  { point: "watch.telling", passes: 3 },
+  ...transactionsWith("admitWatch").map((point) => ({ ...point, passes: 3 })),
+  { point: "watch.told", passes: 3 },
+];
+
 /** Passed while an account stops. */
 export const STOPPING: readonly Aim[] = aimsAt(
   "session.stopping",

@@ -38,6 +38,13 @@ async function credentialsIn(paths: AccountPaths, baseUrl: string, code: string)
   return activation.credentials;
 }
 
+export interface LoggedTurn {
+  readonly requestId: string;
+  readonly attempt: number;
+  /** What a watch told it. */
+  readonly told?: string;
+}
+
 export class Site {
   readonly dir: string;
   readonly paths: AccountPaths;
@@ -215,12 +222,12 @@ export class Site {
   }
 
   /** Every turn that was begun, in any life. */
-  async turns(): Promise<readonly { readonly requestId: string; readonly attempt: number }[]> {
+  async turns(): Promise<readonly LoggedTurn[]> {
     const text = await readFile(turnLogOf(this.dir), "utf8").catch(() => "");
     return text
       .split("\n")
       .filter((line) => line.endsWith("}"))
-      .map((line) => JSON.parse(line) as { requestId: string; attempt: number });
+      .map((line) => JSON.parse(line) as LoggedTurn);
   }
 
   async close(): Promise<void> {
