@@ -71,6 +71,14 @@ function typeOf({ type, anyOf }: Property): string {
 
 const RULES = { never: "no", always: "yes" } as const;
 
+function ruleOf({ topicTurn }: Tool): string {
+  if (typeof topicTurn === "string") return RULES[topicTurn];
+  if ("topic" in topicTurn) return `on messaging topics whose mode allows to ${topicTurn.topic}`;
+  return topicTurn.world === "read"
+    ? "where `flux.topicTurns` is `read` or `write`"
+    : "inside `flux.namespace`, where `flux.topicTurns` is `write`";
+}
+
 function parameters(tool: Tool): string {
   const { properties = {}, required = [] } = parametersOf(tool) as Schema;
   const rows = Object.entries(properties).map(([name, property]) => {
@@ -83,9 +91,8 @@ function parameters(tool: Tool): string {
 }
 
 function section(tool: Tool, transcripts: readonly Transcript[], masks: Masks): string {
-  const { topicTurn } = tool;
   const facts = [
-    `In a topic turn: ${typeof topicTurn === "string" ? RULES[topicTurn] : `on messaging topics whose mode allows to ${topicTurn.topic}`}.`,
+    `In a topic turn: ${ruleOf(tool)}.`,
     ...(tool.optional === true ? ["Optional: only where `tools.alsoAllow` lists it."] : []),
     ...(tool.ownerOnly === true ? ["Only for the gateway's owner."] : []),
   ];

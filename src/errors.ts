@@ -25,6 +25,8 @@ export type ErrorCode =
   // our own side
   | "aborted"
   | "not_allowed"
+  // part of what was asked was done, and part was not
+  | "partial"
   | "config"
   | "credentials_missing"
   | "credentials_malformed"

@@ -5,6 +5,7 @@ import type { Attaching, OutgoingPolicy } from "../attachments/outbound.ts";
 import type { AccountConfig } from "../config/account.ts";
 import type { AccountPaths } from "../credentials/home.ts";
 import type { FluxClient } from "../flux/client.ts";
+import type { WatchRegistry } from "../flux/watch/types.ts";
 import type { PathRules } from "../guard/path.ts";
 import type { Skip } from "../intake/start-position.ts";
 import type { HostReplyFate } from "../intake/dispatcher.ts";
@@ -38,6 +39,8 @@ export interface RunningAccount {
   readonly service: CredentialedClient;
   /** The session's client of the world state; undefined where the account has no server for it. */
   readonly world: FluxClient | undefined;
+  /** What is watched in the world. */
+  readonly watches?: WatchRegistry;
   /** Proves that the credential works. @throws AgentruxError */
   probe(signal: AbortSignal): Promise<void>;
   /** Numbers for the status: from work done, not from sockets. */

@@ -32,10 +32,11 @@ import {
   fluxPublishResponseSchema,
 } from "agentrux-wire";
 import { z, type ZodType } from "zod";
-import { isAgentruxError } from "../errors.ts";
+import { AgentruxError } from "../errors.ts";
 import { jsonBody } from "../service/authorised.ts";
 import { createHttpClient, type HttpClientOptions, type HttpRequest, labelOf } from "../service/http.ts";
 import { checkShape, readJson } from "../service/json.ts";
+import { fluxRefusal, isFluxError } from "./refusals.ts";
 
 export interface FluxServer {
   /** Without trailing slash. */
@@ -69,22 +70,41 @@ export interface Page<T> {
   readonly next?: string;
 }
 
+/** An event that was accepted. */
+export interface Published extends FluxPublishResponse {
+  /** The entity's version after it; stock servers have none, and what changed nothing made none. */
+  readonly version?: number;
+}
+
+/** Looking at the world. */
+export interface FluxReader {
+  /** Undefined where there is no such entity, or none that may be seen. */
+  entity(id: string, signal: AbortSignal): Promise<FluxEntity | undefined>;
+  list(query: EntityQuery, signal: AbortSignal): Promise<Page<FluxEntity>>;
+  /** Newest first. */
+  history(query: HistoryQuery, signal: AbortSignal): Promise<Page<FluxEvent>>;
+}
+
 /**
  * A Flux server.
  *
  * Every call throws an AgentruxError: what the server said (`kind: "refused"`), or that there was no telling whether it
  * was done (`"unknown"`).
  */
-export interface FluxClient {
+export interface FluxClient extends FluxReader {
   readonly server: FluxServer;
-  publish(event: FluxEventRequest, signal: AbortSignal): Promise<FluxPublishResponse>;
+  /** Looks without a token, and sees what everybody sees. */
+  readonly anybody: FluxReader;
+  /**
+   * Whether the server has what this project's hub adds. To be asked before something is sent that must not be ignored:
+   * a stock server writes whatever `expectedVersion` says, and deletes on a dry run.
+   */
+  extended(signal: AbortSignal): Promise<boolean>;
+  /** A version conflict (`conflict`) has `ConflictDetails` as its details. */
+  publish(event: FluxEventRequest, signal: AbortSignal): Promise<Published>;
   /** The answer is 200 also where every event of it failed: look at `failed` and `results`. */
   publishBatch(events: readonly FluxEventRequest[], signal: AbortSignal): Promise<FluxBatchResponse>;
-  /** Undefined where there is no such entity, or none that may be seen. */
-  entity(id: string, signal: AbortSignal): Promise<FluxEntity | undefined>;
-  list(query: EntityQuery, signal: AbortSignal): Promise<Page<FluxEntity>>;
-  /** Newest first. */
-  history(query: HistoryQuery, signal: AbortSignal): Promise<Page<FluxEvent>>;
+  /** @throws AgentruxError `invalid` for an id that no URL can hold; {@link FluxClient.deleteMany} takes any */
   delete(id: string, signal: AbortSignal): Promise<FluxDeleteResponse>;
   deleteMany(filter: FluxDeleteFilter, signal: AbortSignal): Promise<FluxBatchDeleteResponse>;
   connectors(signal: AbortSignal): Promise<readonly FluxConnector[]>;
@@ -101,6 +121,10 @@ export interface FluxClient {
   close(): Promise<void>;
 }
 
+/** An id of dots is not an id in a URL, but a way up: whoever reads the URL would ask for something else (S5). */
+const NOT_IN_URL: ReadonlySet<string> = new Set([".", ".."]);
+const ENTITIES = "/api/state/entities";
+
 const events = z.array(fluxEventSchema);
 const done = z.looseObject({ success: z.literal(true) });
 
@@ -115,10 +139,12 @@ export function createFluxClient(server: FluxServer, options: Omit<HttpClientOpt
   const { token, adminToken } = server;
   const secrets = [token, adminToken].filter((secret) => secret !== undefined);
 
-  type Call = Pick<HttpRequest, "method" | "path" | "signal"> & { readonly body?: unknown; readonly as?: "operator" };
+  /** By default as the agent, with the token of its namespace. */
+  type As = "operator" | "anybody" | undefined;
+  type Call = Pick<HttpRequest, "method" | "path" | "signal"> & { readonly body?: unknown; readonly as?: As };
 
-  const send = async ({ body, as, ...call }: Call) => {
-    const bearer = as === "operator" ? adminToken : token;
+  const ask = async ({ body, as, ...call }: Call) => {
+    const bearer = { operator: adminToken, anybody: undefined, agent: token }[as ?? "agent"];
     const content = body === undefined ? undefined : jsonBody(body);
     const request: HttpRequest = {
       ...call,
@@ -126,7 +152,13 @@ export function createFluxClient(server: FluxServer, options: Omit<HttpClientOpt
       headers: { ...content?.headers, ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }) },
       secrets,
     };
-    return { answer: await http.sendOk(request), label: labelOf(request) };
+    return { answer: await http.send(request), label: labelOf(request) };
+  };
+
+  const send = async (call: Call) => {
+    const { answer, label } = await ask(call);
+    if (answer.status >= 300) throw fluxRefusal(answer, label, secrets);
+    return { answer, label };
   };
 
   const read = async <T>(schema: ZodType<T>, call: Call): Promise<T> => {
@@ -141,35 +173,65 @@ export function createFluxClient(server: FluxServer, options: Omit<HttpClientOpt
     return next === undefined ? { items } : { items, next: decodeURIComponent(next) };
   };
 
+  const readerAs = (as: As): FluxReader => {
+    const who = as === undefined ? {} : { as };
+    const list: FluxReader["list"] = (query, signal) => {
+      const path = `${ENTITIES}?${queryOf({ ...query, meta: true })}`;
+      return page(fluxEntityListSchema, { method: "GET", path, signal, ...who });
+    };
+    /** For ids that a URL cannot hold, or behind which a stock server has another route (`delete`). */
+    const listed: FluxReader["entity"] = async (id, signal) => {
+      const { items } = await list({ prefix: id, limit: 1, sort: "id" }, signal);
+      return items.find((entity) => entity.id === id);
+    };
+    return {
+      list,
+      async entity(id, signal) {
+        if (NOT_IN_URL.has(id)) return await listed(id, signal);
+        const path = `${ENTITIES}/${encodeURIComponent(id)}?meta=true`;
+        const { answer, label } = await ask({ method: "GET", path, signal, ...who });
+        // Any other 404 is no Flux server's: it says nothing of entities.
+        if (answer.status === 404 && isFluxError(answer)) return undefined;
+        if (answer.status === 405) return await listed(id, signal);
+        if (answer.status >= 300) throw fluxRefusal(answer, label, secrets);
+        return checkShape(fluxEntitySchema, readJson(answer, label));
+      },
+      history: (query, signal) =>
+        page(events, { method: "GET", path: `/api/events?${queryOf({ ...query, meta: true })}`, signal, ...who }),
+    };
+  };
+
+  let isExtended = false;
+
   return {
     server,
-    publish: (event, signal) =>
-      read(fluxPublishResponseSchema, { method: "POST", path: "/api/events", body: event, signal }),
+    ...readerAs(undefined),
+    anybody: readerAs("anybody"),
+    async extended(signal) {
+      if (isExtended) return true;
+      // No order of that name: ours says so, a stock server does not look. No namespace of that name: nothing is listed.
+      const path = `${ENTITIES}?${queryOf({ namespace: "/", limit: 1, sort: "none" })}`;
+      const { answer, label } = await ask({ method: "GET", path, signal });
+      if (answer.status === 400 && isFluxError(answer)) return (isExtended = true);
+      if (answer.status >= 300) throw fluxRefusal(answer, label, secrets);
+      checkShape(fluxEntityListSchema, readJson(answer, label));
+      return false;
+    },
+    async publish(event, signal) {
+      const { answer, label } = await send({ method: "POST", path: "/api/events", body: event, signal });
+      const published = checkShape(fluxPublishResponseSchema, readJson(answer, label));
+      const version = /^"(\d{1,15})"$/.exec(answer.header("etag") ?? "")?.[1];
+      return version === undefined ? published : { ...published, version: Number(version) };
+    },
     publishBatch: (batch, signal) =>
       read(fluxBatchResponseSchema, { method: "POST", path: "/api/events/batch", body: { events: batch }, signal }),
-    async entity(id, signal) {
-      const path = `/api/state/entities/${encodeURIComponent(id)}?meta=true`;
-      return await read(fluxEntitySchema, { method: "GET", path, signal }).catch((error: unknown) => {
-        if (isAgentruxError(error, "not_found")) return undefined;
-        throw error;
-      });
+    async delete(id, signal) {
+      if (NOT_IN_URL.has(id)) throw new AgentruxError("invalid", `"${id}" cannot be deleted by its address`);
+      const path = `${ENTITIES}/${encodeURIComponent(id)}`;
+      return await read(fluxDeleteResponseSchema, { method: "DELETE", path, signal });
     },
-    list: (query, signal) =>
-      page(fluxEntityListSchema, {
-        method: "GET",
-        path: `/api/state/entities?${queryOf({ ...query, meta: true })}`,
-        signal,
-      }),
-    history: (query, signal) =>
-      page(events, { method: "GET", path: `/api/events?${queryOf({ ...query, meta: true })}`, signal }),
-    delete: (id, signal) =>
-      read(fluxDeleteResponseSchema, {
-        method: "DELETE",
-        path: `/api/state/entities/${encodeURIComponent(id)}`,
-        signal,
-      }),
     deleteMany: (filter, signal) =>
-      read(fluxBatchDeleteResponseSchema, { method: "POST", path: "/api/state/entities/delete", body: filter, signal }),
+      read(fluxBatchDeleteResponseSchema, { method: "POST", path: `${ENTITIES}/delete`, body: filter, signal }),
     connectors: async (signal) =>
       (await read(fluxConnectorListSchema, { method: "GET", path: "/api/connectors", signal })).connectors,
     connector: (name, signal) => read(fluxConnectorSchema, { method: "GET", path: connectorPath(name), signal }),

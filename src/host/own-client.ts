@@ -1,26 +1,59 @@
 /**
- * A service client for tools that run where the account does not: an agent run of the command line without a gateway,
- * or a gateway in which the account cannot start. It is kept between calls, because each new one costs one of the few
- * calls a service allows for a secret, and dropped when it has not been used for a while or the credentials changed.
+ * Clients for tools that run where the account does not: an agent run of the command line without a gateway, or a gateway
+ * in which the account cannot start. They are kept between calls, because each new service client costs one of the few
+ * calls a service allows for a secret, and dropped when they have not been used for a while or what they were made of
+ * changed.
  */
 
 import { withConfiguredUrl } from "../account/service-url.ts";
+import { fluxServerOf } from "../account/world.ts";
 import type { AccountConfig } from "../config/account.ts";
 import type { AccountPaths } from "../credentials/home.ts";
 import { keptTokenFile } from "../credentials/kept-token.ts";
 import { loadCredentials } from "../credentials/store.ts";
 import { AgentruxError } from "../errors.ts";
+import { createFluxClient, type FluxClient } from "../flux/client.ts";
 import { type CredentialedClient, createServiceClient } from "../service/client.ts";
 
 const IDLE_MS = 600_000;
 
-interface Kept {
+interface Kept<C> {
   readonly fingerprint: string;
-  readonly client: CredentialedClient;
+  readonly client: C;
   readonly expiry: NodeJS.Timeout;
 }
 
-const kept = new Map<string, Kept>();
+/** Clients of one kind, by the account's folder. */
+class KeptClients<C extends { close(): Promise<void> }> {
+  readonly #kept = new Map<string, Kept<C>>();
+
+  /** The kept client, or a new one where it was made of something else. */
+  take(key: string, madeOf: unknown, make: () => C): C {
+    const fingerprint = JSON.stringify(madeOf);
+    const known = this.#kept.get(key);
+    if (known?.fingerprint === fingerprint) {
+      known.expiry.refresh();
+      return known.client;
+    }
+    const client = make();
+    void this.release(key);
+    // Not to keep a command line's process alive.
+    const expiry = setTimeout(() => void this.release(key), IDLE_MS).unref();
+    this.#kept.set(key, { fingerprint, client, expiry });
+    return client;
+  }
+
+  async release(key: string): Promise<void> {
+    const known = this.#kept.get(key);
+    if (known === undefined) return;
+    clearTimeout(known.expiry);
+    this.#kept.delete(key);
+    await known.client.close().catch(() => undefined);
+  }
+}
+
+const services = new KeptClients<CredentialedClient>();
+const worlds = new KeptClients<FluxClient>();
 
 /** @throws AgentruxError `credentials_missing`, `credentials_malformed`, `config` or `insecure_url` */
 export async function ownClient(account: AccountConfig, paths: AccountPaths): Promise<CredentialedClient> {
@@ -28,30 +61,20 @@ export async function ownClient(account: AccountConfig, paths: AccountPaths): Pr
   if (loaded.kind === "missing") throw new AgentruxError("credentials_missing", "Not connected to AgenTrux.");
   if (loaded.kind === "malformed") throw new AgentruxError("credentials_malformed", loaded.reason);
   const credentials = withConfiguredUrl(loaded.credentials, account);
-  const fingerprint = JSON.stringify(credentials);
-  const known = kept.get(paths.dir);
-  if (known?.fingerprint === fingerprint) {
-    known.expiry.refresh();
-    return known.client;
-  }
-  if (known) void drop(paths.dir, known);
-  const tokenKeeper = keptTokenFile(paths.cliToken, credentials, () => Date.now());
-  const client = createServiceClient(credentials, { tokenKeeper });
-  // Not to keep a command line's process alive.
-  const expiry = setTimeout(() => void drop(paths.dir, entry), IDLE_MS).unref();
-  const entry: Kept = { fingerprint, client, expiry };
-  kept.set(paths.dir, entry);
-  return client;
+  return services.take(paths.dir, credentials, () => {
+    const tokenKeeper = keptTokenFile(paths.cliToken, credentials, () => Date.now());
+    return createServiceClient(credentials, { tokenKeeper });
+  });
 }
 
-/** Ends the client at once, for a process that is about to end. The next call may make another. */
-export async function releaseOwnClient(paths: AccountPaths): Promise<void> {
-  const known = kept.get(paths.dir);
-  if (known) await drop(paths.dir, known);
+/** @throws AgentruxError `config` where there is no world-state server, or `insecure_url` */
+export async function ownWorld(account: AccountConfig, paths: AccountPaths): Promise<FluxClient> {
+  const loaded = await loadCredentials(paths);
+  const server = fluxServerOf(account, loaded.kind === "ok" ? loaded.credentials : undefined);
+  return worlds.take(paths.dir, server, () => createFluxClient(server));
 }
 
-async function drop(key: string, entry: Kept): Promise<void> {
-  clearTimeout(entry.expiry);
-  if (kept.get(key) === entry) kept.delete(key);
-  await entry.client.close().catch(() => undefined);
+/** Ends the clients at once, for a process that is about to end. The next call may make others. */
+export async function releaseOwnClients(paths: AccountPaths): Promise<void> {
+  await Promise.all([services.release(paths.dir), worlds.release(paths.dir)]);
 }

@@ -12,6 +12,7 @@ import { TOOLS } from "../tools/catalogue.ts";
 import { parseArguments } from "../tools/run.ts";
 import { requireAllowedInTopicTurn } from "../tools/topic-turn.ts";
 import { isTopicRun } from "./origin.ts";
+import { isWatchSession } from "./watch-runs.ts";
 
 interface Call {
   readonly toolName: string;
@@ -32,7 +33,8 @@ export function gateOwnTool(
   if (!tool || !isTopicRun({ channels: [requester?.channel], sessionKey })) return undefined;
   try {
     const account = resolveAccountConfig(config, requester?.accountId);
-    requireAllowedInTopicTurn(tool, parseArguments(tool, params), account);
+    const turn = isWatchSession(sessionKey) ? { watch: true as const } : {};
+    requireAllowedInTopicTurn(tool, parseArguments(tool, params), account, turn);
     return undefined;
   } catch (error) {
     return { block: true, blockReason: errorText(error) };

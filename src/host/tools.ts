@@ -25,14 +25,16 @@ import {
   TOOL_TIMEOUT_MS,
   type ToolContext,
   type ToolFiles,
+  type TopicTurn,
   type Trace,
 } from "../tools/tool.ts";
 import { whyNeverInTopicTurn } from "../tools/topic-turn.ts";
 import { isTopicRun } from "./origin.ts";
 import { normalizeAddress } from "./outbound.ts";
 import { outgoingPolicy } from "./outgoing.ts";
-import { ownClient, releaseOwnClient } from "./own-client.ts";
+import { ownClient, ownWorld, releaseOwnClients } from "./own-client.ts";
 import { find } from "./running.ts";
+import { isWatchSession } from "./watch-runs.ts";
 
 type Registered = Parameters<OpenClawPluginApi["registerTool"]>[0];
 type Factory = Extract<Registered, (...args: never[]) => unknown>;
@@ -61,7 +63,8 @@ function originOf(host: HostToolContext) {
   return { channels: [host.messageChannel, host.deliveryContext?.channel], sessionKey: host.sessionKey };
 }
 
-function contextFor(api: OpenClawPluginApi, host: HostToolContext, cfg: OpenClawConfig): ToolContext {
+/** The turn, where it came from a topic or a watch, and the account it works with. */
+function placeOf(host: HostToolContext, cfg: OpenClawConfig): { account: AccountConfig; turn?: TopicTurn } {
   const inTopicTurn = isTopicRun(originOf(host));
   const topicAccountId = inTopicTurn
     ? (host.agentAccountId ?? host.deliveryContext?.accountId ?? DEFAULT_ACCOUNT_ID)
@@ -70,15 +73,27 @@ function contextFor(api: OpenClawPluginApi, host: HostToolContext, cfg: OpenClaw
     ...(topicAccountId === undefined ? {} : { topicAccountId }),
     ...(host.agentId === undefined ? {} : { agentId: host.agentId }),
   });
-  const paths = accountPaths(account.accountId);
+  if (!inTopicTurn) return { account };
   const { channel, to } = host.deliveryContext ?? {};
   const address = channel === CHANNEL_ID && to !== undefined ? normalizeAddress(to) : undefined;
+  const turn = {
+    ...(address === undefined ? {} : { address }),
+    ...(isWatchSession(host.sessionKey) ? { watch: true as const } : {}),
+  };
+  return { account, turn };
+}
+
+function contextFor(api: OpenClawPluginApi, host: HostToolContext, cfg: OpenClawConfig): ToolContext {
+  const { account, turn } = placeOf(host, cfg);
+  const paths = accountPaths(account.accountId);
   return {
     account,
     paths,
-    ...(inTopicTurn ? { turn: address === undefined ? {} : { address } } : {}),
+    ...(turn === undefined ? {} : { turn }),
     service: async () => find(account.accountId)?.service ?? (await ownClient(account, paths)),
-    trace: async () => (inTopicTurn ? await traceOf(account.accountId, address) : undefined),
+    world: async () => find(account.accountId)?.world ?? (await ownWorld(account, paths)),
+    watches: () => find(account.accountId)?.watches,
+    trace: async () => (turn === undefined ? undefined : await traceOf(account.accountId, turn.address)),
     health: () => find(account.accountId)?.health(),
     quote: (text, sender) =>
       wrapExternalContent(cleanText(text), { source: "api", sender: cleanLine(sender), includeWarning: false }).trim(),
@@ -118,7 +133,10 @@ function hostTool(
   config: () => OpenClawConfig,
 ): AnyAgentTool | null {
   const { name, label, description } = tool;
-  if (isTopicRun(originOf(host)) && whyNeverInTopicTurn(tool) !== undefined) return null;
+  if (isTopicRun(originOf(host))) {
+    const { account, turn = {} } = placeOf(host, config());
+    if (whyNeverInTopicTurn(tool, account, turn) !== undefined) return null;
+  }
   if (tool.ownerOnly === true && host.senderIsOwner !== true) return null;
   const caller = { senderIsOwner: host.senderIsOwner === true };
   return {
@@ -133,7 +151,7 @@ function hostTool(
       const until = signal ?? new AbortController().signal;
       const outcome = await runTool(tool, args, context, caller, until, progressTo(onUpdate));
       // A one-shot command line ends when nothing holds it any more.
-      if (host.oneShotCliRun === true) await releaseOwnClient(context.paths);
+      if (host.oneShotCliRun === true) await releaseOwnClients(context.paths);
       const content = [{ type: "text" as const, text: outcome.text }];
       // The host takes a call for failed by `details.ok`; `isError` is what MCP clients look for.
       return { content, details: outcome.details, ...(outcome.isError ? { isError: true } : {}) };

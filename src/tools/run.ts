@@ -7,6 +7,7 @@ import { z } from "zod";
 import { AgentruxError, type ErrorCode, errorText, isAgentruxError } from "../errors.ts";
 import { redact } from "../service/redact.ts";
 import { cureFor } from "./cure.ts";
+import { requireInsideNamespace } from "./fence.ts";
 import { type Progress, type Tool, TOOL_TIMEOUT_MS, type ToolContext, type ToolResult } from "./tool.ts";
 import { requireAllowedInTopicTurn } from "./topic-turn.ts";
 
@@ -57,15 +58,19 @@ export async function runTool(
   let limit: AbortSignal | undefined;
   try {
     const args = parseArguments(tool, raw);
-    if (context.turn !== undefined) requireAllowedInTopicTurn(tool, args, context.account);
-    if (tool.ownerOnly === true && !caller.senderIsOwner) {
-      throw new AgentruxError("not_allowed", `${tool.name} is only for the owner of this gateway`);
+    if (context.turn !== undefined) requireAllowedInTopicTurn(tool, args, context.account, context.turn);
+    if ((tool.ownerOnly === true || tool.needsOwner?.(args) === true) && !caller.senderIsOwner) {
+      const what = tool.ownerOnly === true ? tool.name : `This call of ${tool.name}`;
+      throw new AgentruxError("not_allowed", `${what} is only for the owner of this gateway`);
     }
+    requireInsideNamespace(tool.writes?.(args) ?? [], context.account.flux.namespace);
     const { problems } = context.account;
     if (problems.length > 0 && tool.worksUnconfigured !== true) throw new AgentruxError("config", problems.join("; "));
     limit = AbortSignal.timeout(tool.timeoutMs?.(args) ?? TOOL_TIMEOUT_MS);
-    const { text, details } = await tool.run(args, context, AbortSignal.any([signal, limit]), progress);
-    return { text, details: { ok: true, ...details }, isError: false };
+    const { text, details, error } = await tool.run(args, context, AbortSignal.any([signal, limit]), progress);
+    if (error === undefined) return { text, details: { ok: true, ...details }, isError: false };
+    const failed = failure(tool, error);
+    return { text: `${failed.text}\n\n${text}`, details: { ...details, ...failed.details }, isError: true };
   } catch (error) {
     return failure(tool, limit?.aborted === true && !signal.aborted ? timedOut(tool, error) : error);
   }
@@ -78,7 +83,7 @@ function timedOut(tool: Tool, cause: unknown): AgentruxError {
 function failure(tool: Tool, error: unknown): ToolOutcome {
   const code: ErrorCode | "unexpected" = isAgentruxError(error) ? error.code : "unexpected";
   const message = redact(errorText(error));
-  const cure = cureFor(error, tool.replaySafe === true);
+  const cure = (isAgentruxError(error) ? tool.cure?.(error) : undefined) ?? cureFor(error, tool.replaySafe === true);
   return {
     text: cure === undefined ? `Failed (${code}): ${message}` : `Failed (${code}): ${message}\n${cure}`,
     details: {

@@ -8,6 +8,9 @@ import type { FileFacts } from "../attachments/direct.ts";
 import type { Attaching } from "../attachments/outbound.ts";
 import type { AccountConfig } from "../config/account.ts";
 import type { AccountPaths } from "../credentials/home.ts";
+import type { AgentruxError } from "../errors.ts";
+import type { FluxClient } from "../flux/client.ts";
+import type { WatchRegistry } from "../flux/watch/types.ts";
 import type { CredentialedClient } from "../service/client.ts";
 import type { UploadSource } from "../service/types.ts";
 
@@ -15,6 +18,8 @@ import type { UploadSource } from "../service/types.ts";
 export interface TopicTurn {
   /** Where the turn's reply goes, `cmd:<commandId>~<attempt>`; absent where the host does not tell. */
   readonly address?: string;
+  /** The turn came from a watch: the operator asked for it, and strangers wrote what it is about. */
+  readonly watch?: true;
 }
 
 /** The files a tool may send. */
@@ -48,6 +53,15 @@ export interface ToolContext {
    * @throws AgentruxError `credentials_missing`, `credentials_malformed` or `config`
    */
   service(): Promise<CredentialedClient>;
+  /**
+   * The client of the world state: that of the running account where it runs in this process, otherwise one of its own.
+   * Never to be closed by a tool.
+   *
+   * @throws AgentruxError `config` where there is no server
+   */
+  world(): Promise<FluxClient>;
+  /** The watches of the account, where it runs in this process. */
+  watches(): WatchRegistry | undefined;
   /** Numbers of the account, where it runs in this process. */
   health(): Readonly<Record<string, string | number | boolean>> | undefined;
   /**
@@ -66,6 +80,8 @@ export interface ToolContext {
 export interface ToolResult {
   readonly text: string;
   readonly details: Readonly<Record<string, unknown>>;
+  /** What went wrong, where there is more to tell than an error alone can: the call counts as failed. */
+  readonly error?: AgentruxError;
 }
 
 /** Says in a few words what a tool is waiting for. Shown to people; never holds secrets or text from a topic. */
@@ -74,9 +90,17 @@ export type Progress = (line: string) => void;
 /**
  * What a turn that came from a topic may do with a tool.
  *
- * `never` and `always` speak for themselves. `topic`: only on a messaging topic whose mode allows this access.
+ * `never` and `always` speak for themselves. `topic`: only on a messaging topic whose mode allows this access. `world`: as
+ * far as `flux.topicTurns` allows this access, and what is written lies in `flux.namespace`.
  */
-export type TopicTurnRule = "never" | "always" | { readonly topic: "read" | "write" };
+export type TopicTurnRule =
+  | "never"
+  | "always"
+  | { readonly topic: "read" | "write" }
+  | { readonly world: "read" | "write" };
+
+/** What a call changes in the world state: an entity, or all whose ids begin so. */
+export type WorldTarget = { readonly id: string } | { readonly prefix: string };
 
 /** A tool with its parameters' type. */
 export interface ToolDefinition<S extends z.ZodObject> {
@@ -92,6 +116,8 @@ export interface ToolDefinition<S extends z.ZodObject> {
   readonly optional?: boolean;
   /** Only for the gateway's owner, proven by the host. */
   readonly ownerOnly?: boolean;
+  /** Whether this call is only for the owner, where others are not. */
+  needsOwner?(args: z.infer<S>): boolean;
   readonly topicTurn: TopicTurnRule;
   /** Also usable while the account's configuration has problems. */
   readonly worksUnconfigured?: boolean;
@@ -99,6 +125,10 @@ export interface ToolDefinition<S extends z.ZodObject> {
   readonly replaySafe?: boolean;
   /** What it gives back holds text from strangers. */
   readonly quotesStrangers?: boolean;
+  /** What a call changes in the world state; in every turn kept inside `flux.namespace`, where that is set. */
+  writes?(args: z.infer<S>): readonly WorldTarget[];
+  /** What can be done about a failure, where there is more to say than for any tool. */
+  cure?(error: AgentruxError): string | undefined;
   /** Time limit of one call in milliseconds; {@link TOOL_TIMEOUT_MS} where absent. */
   timeoutMs?(args: z.infer<S>): number;
   /** @throws AgentruxError, told to the model by its code and what to do about it. */

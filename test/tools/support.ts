@@ -122,6 +122,8 @@ export class Workshop {
       paths: this.paths,
       ...(options.turn === undefined ? {} : { turn: options.turn }),
       service: () => Promise.resolve(this.client),
+      world: () => Promise.reject(new Error("no world here")),
+      watches: () => undefined,
       trace: () => Promise.resolve(options.turn === undefined ? undefined : { id: "t-1", hops: 3 }),
       health: () => undefined,
       quote: (text, sender) => `<<q:${sender}>>${text}<</q>>`,

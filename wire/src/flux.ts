@@ -55,6 +55,8 @@ export const fluxBatchResponseSchema = z.looseObject({
       stream: z.string().nullish(),
       error: z.string().nullish(),
       warning: z.string().optional(),
+      /** This hub's: the entity's version after the event. */
+      version: z.number().int().optional(),
     }),
   ),
 });
@@ -83,6 +85,9 @@ export const fluxEventSchema = z.looseObject({
   key: z.string().nullish(),
   schema: z.string().nullish(),
   payload: z.unknown(),
+  /** This hub's, where it was asked for with `meta=true`. */
+  version: z.number().int().optional(),
+  storedAt: z.string().optional(),
 });
 export type FluxEvent = z.infer<typeof fluxEventSchema>;
 
