@@ -157,6 +157,15 @@ function watchOf(written: z.infer<typeof watch>): FluxWatch {
   };
 }
 
+/** A watch as somebody wrote it, who is not the operator; or a sentence that says what is wrong with it. */
+export function parseWatch(written: unknown): FluxWatch | string {
+  const parsed = watch.safeParse(written);
+  if (parsed.success) return watchOf(parsed.data);
+  const [issue] = parsed.error.issues;
+  const where = issue === undefined || issue.path.length === 0 ? "a watch" : issue.path.join(".");
+  return `${where} ${issue?.message ?? "is not valid"}`;
+}
+
 /** What the key means; without it, the account's hub, nothing watched and nothing published. */
 export function resolveFlux(written: z.infer<typeof fluxKey> = {}): FluxConfig {
   const { url, namespace: name, topicTurns, presence } = written;

@@ -1,6 +1,16 @@
 /** Every tool the plugin offers. The manifest's `contracts.tools` and `toolMetadata` say the same (tested). */
 
 import { activateTool } from "./activate.ts";
+import { fluxAdminConfigTool } from "./flux/admin-config.ts";
+import { fluxBatchTool } from "./flux/batch.ts";
+import { fluxConnectorsTool } from "./flux/connectors.ts";
+import { fluxDeleteTool } from "./flux/delete.ts";
+import { fluxGetTool } from "./flux/get.ts";
+import { fluxHistoryTool } from "./flux/history.ts";
+import { fluxListTool } from "./flux/list.ts";
+import { fluxNamespaceTool } from "./flux/namespace.ts";
+import { fluxPublishTool } from "./flux/publish.ts";
+import { fluxUnwatchTool, fluxWatchTool } from "./flux/watch.ts";
 import { publishTool } from "./publish.ts";
 import { readTool } from "./read.ts";
 import { redeemGrantTool } from "./redeem-grant.ts";
@@ -19,4 +29,15 @@ export const TOOLS: readonly Tool[] = [
   ...uploadTools,
   redeemGrantTool,
   activateTool,
+  fluxPublishTool,
+  fluxBatchTool,
+  fluxGetTool,
+  fluxListTool,
+  fluxHistoryTool,
+  fluxDeleteTool,
+  fluxWatchTool,
+  fluxUnwatchTool,
+  fluxConnectorsTool,
+  fluxNamespaceTool,
+  fluxAdminConfigTool,
 ];
