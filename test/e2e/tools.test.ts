@@ -319,7 +319,7 @@ describe("the world state, for the owner's agent", () => {
   it("flux_delete, a prefix only by its number", async () => {
     for (const n of [1, 2, 3]) await othersSay(`lab/test-${n}`, { n });
     const looked = await ownerCalls("flux_delete", { prefix: "lab/test-" });
-    expect(looked).toMatch(/^Nothing is deleted yet\. 3 entities begin so/);
+    expect(looked).toMatch(/^Nothing is deleted yet\. What begins so: 3 entities/);
     expect(await ownerCalls("flux_delete", { prefix: "lab/test-", confirm_count: 2 })).toMatch(/^Failed \(conflict\)/);
     expect(await stands("lab/test-1")).toBeDefined();
     expect(await ownerCalls("flux_delete", { prefix: "lab/test-", confirm_count: 3 })).toMatch(
@@ -368,7 +368,7 @@ describe("the world state, for a stranger", () => {
   it("may be read", async () => {
     expect(await strangerCalls("flux_get", { entity: "lab/room-1" })).toMatch(quoted(/water the plants/));
     expect(await strangerCalls("flux_list", {})).toMatch(/^3 entities:/);
-    expect(await strangerCalls("flux_history", { entity: "lab/room-1", limit: 1 })).toMatch(/^1 events about/);
+    expect(await strangerCalls("flux_history", { entity: "lab/room-1", limit: 1 })).toMatch(/^1 event about/);
   });
 
   it("may be written in the agent's namespace, where the operator lets it, and nowhere else", async () => {

@@ -7,7 +7,7 @@ import { defineTool } from "../tool.ts";
 import { readCure } from "./cure.ts";
 import { entityId } from "./parameters.ts";
 import { readerFor } from "./reader.ts";
-import { eventFacts, showEvents } from "./show.ts";
+import { counted, eventFacts, showEvents } from "./show.ts";
 
 const LIMIT_MAX = 100;
 
@@ -60,7 +60,7 @@ export const fluxHistoryTool = defineTool({
       };
     }
     return {
-      text: `${events.length} events about "${name}", newest first:\n${showEvents(events, context)}${notes}`,
+      text: `${counted(events.length, "event", "events")} about "${name}", newest first:\n${showEvents(events, context)}${notes}`,
       details,
     };
   },

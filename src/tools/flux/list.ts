@@ -7,7 +7,7 @@ import { defineTool, type ToolContext } from "../tool.ts";
 import { readCure } from "./cure.ts";
 import { ENTITY_ID_MAX_CHARS } from "./parameters.ts";
 import { readerFor } from "./reader.ts";
-import { entityFacts, showEntities } from "./show.ts";
+import { counted, entityFacts, showEntities } from "./show.ts";
 
 const LIMIT_MAX = 200;
 
@@ -65,6 +65,9 @@ export const fluxListTool = defineTool({
       ...(next === undefined ? {} : { cursor: next }),
     };
     if (entities.length === 0) return { text: `No entities there.${more}`, details };
-    return { text: `${entities.length} entities:\n${showEntities(entities, context, properties)}${more}`, details };
+    return {
+      text: `${counted(entities.length, "entity", "entities")}:\n${showEntities(entities, context, properties)}${more}`,
+      details,
+    };
   },
 });

@@ -14,7 +14,7 @@ import { becomesVisible } from "../../flux/visible.ts";
 import { cleanLine } from "../../guard/text.ts";
 import { defineTool, type ToolContext, type ToolResult } from "../tool.ts";
 import { writeCure } from "./cure.ts";
-import { eventOf, requirePublishable, timeOfRepeated } from "./outgoing.ts";
+import { eventOf, outOfTime, requirePublishable, timeOfRepeated } from "./outgoing.ts";
 import { entityId, properties, source, stream } from "./parameters.ts";
 import { readerFor } from "./reader.ts";
 import { showEntities } from "./show.ts";
@@ -109,11 +109,10 @@ export const fluxPublishTool = defineTool({
     try {
       published = await client.publish(event, signal);
     } catch (error) {
-      signal.throwIfAborted();
       if (isAgentruxError(error, "conflict")) return await conflict(error, said.entity, context, signal);
       if (!isAgentruxError(error) || error.kind !== "unknown") throw error;
       const text = `On an AgenTrux hub the same call with event_id "${eventId}" is safe: it counts once.`;
-      return { text, details: { event_id: eventId }, error };
+      return { text, details: { event_id: eventId }, error: outOfTime(error) };
     }
     return await done(published, event, client, signal);
   },

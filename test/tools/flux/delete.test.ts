@@ -65,7 +65,7 @@ describe.each(["hub", "stock"] as const)("flux_delete on a %s", (kind) => {
     await put("lab/tes", "lab/prod", ...many);
     const outcome = await agent.call(fluxDeleteTool, { prefix: "lab/test-" });
     expect(outcome).toMatchObject({ isError: false, details: { ok: true, deleted: 0, matched: 25 } });
-    expect(outcome.text).toMatch(/^Nothing is deleted yet\. 25 entities[\s\S]*confirm_count: 25\.$/);
+    expect(outcome.text).toMatch(/^Nothing is deleted yet\. What begins so: 25 entities[\s\S]*confirm_count: 25\.$/);
     expect(outside(outcome.text)).not.toContain("test-00");
     expect((await ids()).length).toBe(27);
     const few = await agent.call(fluxDeleteTool, { prefix: "lab/p" });

@@ -243,6 +243,19 @@ describe("an outcome that is not known", () => {
   });
 });
 
+it("a call that is cut off still names the id", async () => {
+  let cut = new AbortController();
+  const silent = await closing.after(startPeer(() => cut.abort()));
+  const agent = await closing.after(Agent.at({ url: silent.url }));
+  const event = { entity: "lab/x", properties: { n: 1 } };
+  const outcome = await agent.call(fluxPublishTool, event, { signal: cut.signal });
+  expect(outcome).toMatchObject({ isError: true, details: { error: { code: "timeout", kind: "unknown" } } });
+  expect(outcome.text).toContain(`event_id "${String(outcome.details["event_id"])}"`);
+  cut = new AbortController();
+  const batch = await agent.call(fluxBatchTool, { events: [event] }, { signal: cut.signal });
+  expect(batch).toMatchObject({ isError: true, details: { applied: 0, unknown: [0], error: { code: "timeout" } } });
+});
+
 describe("nothing secret", () => {
   it.each([
     ["a password", { db: { password: "hunter2!" } }, "properties.db.password"],
