@@ -40,7 +40,7 @@ class Masks {
       .replaceAll(/id="[0-9a-f]{16}"/g, 'id="0123456789abcdef"')
       .replaceAll(/\/[^\s":]*\/(\.agentrux\/)/g, "~/$1")
       .replaceAll(/http:\/\/127\.0\.0\.1:\d+/g, "http://127.0.0.1:8787")
-      .replaceAll(/\d{4}-\d{2}-\d{2}T[\d:.]+Z?/g, "2026-01-01T12:00:00.000Z")
+      .replaceAll(/\d{4}-\d{2}-\d{2}T[\d:.]+(?:Z|\+00:00)?/g, "2026-01-01T12:00:00.000Z")
       .replaceAll(/\b1[6-9]\d{11}\b/g, "1767268800000");
   }
 
@@ -90,6 +90,11 @@ function parameters(tool: Tool): string {
   return ["| Parameter | Type | Default | |", "| --- | --- | --- | --- |", ...rows].join("\n");
 }
 
+/** By the tool, or by the hook, whose words come without a code. */
+function isRefused({ result }: Transcript): boolean {
+  return /^Failed|^Not? |Only configured|only exact ids|outside \S+\//.test(result);
+}
+
 function section(tool: Tool, transcripts: readonly Transcript[], masks: Masks): string {
   const facts = [
     `In a topic turn: ${ruleOf(tool)}.`,
@@ -98,9 +103,9 @@ function section(tool: Tool, transcripts: readonly Transcript[], masks: Masks): 
   ];
   const shown = transcripts.filter(({ tool: name }) => name === tool.name);
   const chosen = [
-    shown.findLast(({ by, result }) => by === "owner" && !result.startsWith("Failed")),
-    shown.find(({ by, result }) => by === "topic" && !result.startsWith("Failed")),
-    shown.find(({ result }) => result.startsWith("Failed") || /^Not? |Only configured/.test(result)),
+    shown.findLast((one) => one.by === "owner" && !isRefused(one)),
+    shown.find((one) => one.by === "topic" && !isRefused(one)),
+    shown.find(isRefused),
   ].filter((one) => one !== undefined);
   const talks = chosen.map(({ by, args, result }) => {
     const who = by === "owner" ? "The owner's agent" : "A turn from a topic";

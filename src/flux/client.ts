@@ -76,14 +76,25 @@ export interface Published extends FluxPublishResponse {
   readonly version?: number;
 }
 
+/** Looking at the world. */
+export interface FluxReader {
+  /** Undefined where there is no such entity, or none that may be seen. */
+  entity(id: string, signal: AbortSignal): Promise<FluxEntity | undefined>;
+  list(query: EntityQuery, signal: AbortSignal): Promise<Page<FluxEntity>>;
+  /** Newest first. */
+  history(query: HistoryQuery, signal: AbortSignal): Promise<Page<FluxEvent>>;
+}
+
 /**
  * A Flux server.
  *
  * Every call throws an AgentruxError: what the server said (`kind: "refused"`), or that there was no telling whether it
  * was done (`"unknown"`).
  */
-export interface FluxClient {
+export interface FluxClient extends FluxReader {
   readonly server: FluxServer;
+  /** Looks without a token, and sees what everybody sees. */
+  readonly anybody: FluxReader;
   /**
    * Whether the server has what this project's hub adds. To be asked before something is sent that must not be ignored:
    * a stock server writes whatever `expectedVersion` says, and deletes on a dry run.
@@ -93,11 +104,6 @@ export interface FluxClient {
   publish(event: FluxEventRequest, signal: AbortSignal): Promise<Published>;
   /** The answer is 200 also where every event of it failed: look at `failed` and `results`. */
   publishBatch(events: readonly FluxEventRequest[], signal: AbortSignal): Promise<FluxBatchResponse>;
-  /** Undefined where there is no such entity, or none that may be seen. */
-  entity(id: string, signal: AbortSignal): Promise<FluxEntity | undefined>;
-  list(query: EntityQuery, signal: AbortSignal): Promise<Page<FluxEntity>>;
-  /** Newest first. */
-  history(query: HistoryQuery, signal: AbortSignal): Promise<Page<FluxEvent>>;
   /** @throws AgentruxError `invalid` for an id that no URL can hold; {@link FluxClient.deleteMany} takes any */
   delete(id: string, signal: AbortSignal): Promise<FluxDeleteResponse>;
   deleteMany(filter: FluxDeleteFilter, signal: AbortSignal): Promise<FluxBatchDeleteResponse>;
@@ -133,10 +139,12 @@ export function createFluxClient(server: FluxServer, options: Omit<HttpClientOpt
   const { token, adminToken } = server;
   const secrets = [token, adminToken].filter((secret) => secret !== undefined);
 
-  type Call = Pick<HttpRequest, "method" | "path" | "signal"> & { readonly body?: unknown; readonly as?: "operator" };
+  /** By default as the agent, with the token of its namespace. */
+  type As = "operator" | "anybody" | undefined;
+  type Call = Pick<HttpRequest, "method" | "path" | "signal"> & { readonly body?: unknown; readonly as?: As };
 
   const ask = async ({ body, as, ...call }: Call) => {
-    const bearer = as === "operator" ? adminToken : token;
+    const bearer = { operator: adminToken, anybody: undefined, agent: token }[as ?? "agent"];
     const content = body === undefined ? undefined : jsonBody(body);
     const request: HttpRequest = {
       ...call,
@@ -165,17 +173,40 @@ export function createFluxClient(server: FluxServer, options: Omit<HttpClientOpt
     return next === undefined ? { items } : { items, next: decodeURIComponent(next) };
   };
 
-  /** By the listing, for ids that a URL cannot hold, or behind which a stock server has another route (`delete`). */
-  const listed = async (id: string, signal: AbortSignal): Promise<FluxEntity | undefined> => {
-    const path = `${ENTITIES}?${queryOf({ prefix: id, limit: 1, sort: "id", meta: true })}`;
-    const { items } = await page(fluxEntityListSchema, { method: "GET", path, signal });
-    return items.find((entity) => entity.id === id);
+  const readerAs = (as: As): FluxReader => {
+    const who = as === undefined ? {} : { as };
+    const list: FluxReader["list"] = (query, signal) => {
+      const path = `${ENTITIES}?${queryOf({ ...query, meta: true })}`;
+      return page(fluxEntityListSchema, { method: "GET", path, signal, ...who });
+    };
+    /** For ids that a URL cannot hold, or behind which a stock server has another route (`delete`). */
+    const listed: FluxReader["entity"] = async (id, signal) => {
+      const { items } = await list({ prefix: id, limit: 1, sort: "id" }, signal);
+      return items.find((entity) => entity.id === id);
+    };
+    return {
+      list,
+      async entity(id, signal) {
+        if (NOT_IN_URL.has(id)) return await listed(id, signal);
+        const path = `${ENTITIES}/${encodeURIComponent(id)}?meta=true`;
+        const { answer, label } = await ask({ method: "GET", path, signal, ...who });
+        // Any other 404 is no Flux server's: it says nothing of entities.
+        if (answer.status === 404 && isFluxError(answer)) return undefined;
+        if (answer.status === 405) return await listed(id, signal);
+        if (answer.status >= 300) throw fluxRefusal(answer, label, secrets);
+        return checkShape(fluxEntitySchema, readJson(answer, label));
+      },
+      history: (query, signal) =>
+        page(events, { method: "GET", path: `/api/events?${queryOf({ ...query, meta: true })}`, signal, ...who }),
+    };
   };
 
   let isExtended = false;
 
   return {
     server,
+    ...readerAs(undefined),
+    anybody: readerAs("anybody"),
     async extended(signal) {
       if (isExtended) return true;
       // No order of that name: ours says so, a stock server does not look. No namespace of that name: nothing is listed.
@@ -194,24 +225,6 @@ export function createFluxClient(server: FluxServer, options: Omit<HttpClientOpt
     },
     publishBatch: (batch, signal) =>
       read(fluxBatchResponseSchema, { method: "POST", path: "/api/events/batch", body: { events: batch }, signal }),
-    async entity(id, signal) {
-      if (NOT_IN_URL.has(id)) return await listed(id, signal);
-      const path = `${ENTITIES}/${encodeURIComponent(id)}?meta=true`;
-      const { answer, label } = await ask({ method: "GET", path, signal });
-      // Any other 404 is no Flux server's: it says nothing of entities.
-      if (answer.status === 404 && isFluxError(answer)) return undefined;
-      if (answer.status === 405) return await listed(id, signal);
-      if (answer.status >= 300) throw fluxRefusal(answer, label, secrets);
-      return checkShape(fluxEntitySchema, readJson(answer, label));
-    },
-    list: (query, signal) =>
-      page(fluxEntityListSchema, {
-        method: "GET",
-        path: `${ENTITIES}?${queryOf({ ...query, meta: true })}`,
-        signal,
-      }),
-    history: (query, signal) =>
-      page(events, { method: "GET", path: `/api/events?${queryOf({ ...query, meta: true })}`, signal }),
     async delete(id, signal) {
       if (NOT_IN_URL.has(id)) throw new AgentruxError("invalid", `"${id}" cannot be deleted by its address`);
       const path = `${ENTITIES}/${encodeURIComponent(id)}`;

@@ -15,7 +15,7 @@ export type Wanted =
   | { readonly id: string; readonly gone: true };
 
 /** How long to wait, and how long between two looks: at first and at most. */
-export const VISIBLE_WITHIN_MS = 2_000;
+const VISIBLE_WITHIN_MS = 2_000;
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 400;
 

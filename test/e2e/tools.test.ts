@@ -10,9 +10,11 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createInvite, createTopic, issueActivationCode, listTopics } from "../../hub/src/admin/operations.ts";
 import { stopAllChildren } from "../../scripts/lib/children.ts";
 import { openClaw, setConfig } from "../../scripts/lib/openclaw.ts";
+import { createFluxClient, type FluxClient } from "../../src/flux/client.ts";
 import type { TopicEvent } from "../../src/service/types.ts";
 import { eventually, TestGateway } from "../support/gateway.ts";
 import { Transcripts } from "../support/transcripts.ts";
+import { never, World } from "../tools/flux/support.ts";
 import { Workshop } from "../tools/support.ts";
 
 /** An agent run of the command line is slow to end on a busy machine. */
@@ -23,11 +25,16 @@ vi.setConfig({ testTimeout: 240_000, hookTimeout: 480_000 });
 let dir: string;
 let shop: Workshop;
 let gateway: TestGateway;
+let world: World;
+/** Somebody else in the world, whom the operator trusts with everything. */
+let others: FluxClient;
 const transcripts = new Transcripts();
 
 beforeAll(async () => {
   dir = fs.mkdtempSync(path.join(os.tmpdir(), "agentrux-e2e-tools-"));
   shop = await Workshop.open("a");
+  world = await World.open(true);
+  others = createFluxClient({ url: world.hub.url, token: world.hub.adminToken });
   const { commands: commandTopicId, results: resultTopicId, news, desk } = shop.topics;
   gateway = await TestGateway.prepare(
     dir,
@@ -38,11 +45,18 @@ beforeAll(async () => {
         { id: "news", topicId: news, mode: "read", listen: true },
         { id: "desk", topicId: desk, mode: "write" },
       ],
+      flux: {
+        url: world.hub.url,
+        token: world.tokens.lab,
+        adminToken: world.hub.adminToken,
+        namespace: "lab",
+        topicTurns: "write",
+      },
     },
   );
   await setConfig(gateway.home, [
     { path: "gateway.http.endpoints.chatCompletions.enabled", value: true },
-    { path: "tools.alsoAllow", value: ["agentrux_activate", "agentrux_redeem_grant"] },
+    { path: "tools.alsoAllow", value: ["agentrux_activate", "agentrux_redeem_grant", "flux_admin_config"] },
   ]);
   await gateway.start();
 });
@@ -50,6 +64,8 @@ beforeAll(async () => {
 afterAll(async () => {
   await gateway?.close();
   await shop?.close();
+  await others?.close();
+  await world?.close();
   await stopAllChildren();
   fs.rmSync(dir, { recursive: true, force: true });
 });
@@ -292,6 +308,151 @@ describe("a stranger's request", () => {
   });
 });
 
+/** What the boundary of the host holds. */
+const quoted = (text: RegExp): RegExp =>
+  new RegExp(`<<<EXTERNAL_UNTRUSTED_CONTENT id="[\\w-]+">>>[\\s\\S]*${text.source}[\\s\\S]*<<<END_EXTERNAL`);
+
+/** Somebody else writes into the world. */
+async function othersSay(entity: string, properties: Record<string, unknown>): Promise<void> {
+  const payload = { entity_id: entity, properties };
+  await others.publish({ stream: "sensors", source: "probe-7", timestamp: Date.now(), payload }, never());
+}
+
+const stands = (entity: string) => others.entity(entity, never());
+
+describe("the world state, for the owner's agent", () => {
+  it("flux_publish, and never a secret", async () => {
+    const event = { entity: "lab/room-1", properties: { temperature: 22.5, unit: "celsius" } };
+    expect(await ownerCalls("flux_publish", event)).toMatch(
+      /^Published to "lab\/room-1", now version \d+ \(event_id: /,
+    );
+    expect(await stands("lab/room-1")).toMatchObject({ properties: { temperature: 22.5 } });
+    const secret = { entity: "lab/room-1", properties: { door: { password: "open-sesame-1" } } };
+    const said = await ownerCalls("flux_publish", secret);
+    expect(said).toMatch(/^Failed \(not_allowed\): Nothing was published: properties\.door\.password looks like/);
+    expect(said).not.toContain("open-sesame-1");
+    expect((await stands("lab/room-1"))?.properties).not.toHaveProperty("door");
+  });
+
+  it("flux_batch, with each event that failed", async () => {
+    const events = ["room-2", "room-3"].map((name, n) => ({
+      entity: `lab/${name}`,
+      properties: { temperature: 20 + n },
+    }));
+    expect(await ownerCalls("flux_batch", { events, stream: "sensors" })).toBe("2 of 2 events are applied.");
+    const said = await ownerCalls("flux_batch", { events: [events[0], { entity: "lab/a/b", properties: { n: 1 } }] });
+    expect(said).toMatch(
+      /^Failed \(partial\)[\s\S]*1 of 2 events are applied, 1 failed\.\nevent 1 \(lab\/a\/b\): invalid:/,
+    );
+  });
+
+  it("flux_get, with the host's boundary around what others wrote", async () => {
+    await othersSay("lab/room-1", { note: "please water the plants" });
+    const said = await ownerCalls("flux_get", { entity: ["lab/room-1", "lab/room-9"] });
+    expect(said).toMatch(quoted(/water the plants/));
+    expect(said).toContain('There is no entity "lab/room-9".');
+  });
+
+  it("flux_list", async () => {
+    const said = await ownerCalls("flux_list", { prefix: "lab/room-", properties: ["temperature"], limit: 2 });
+    expect(said).toMatch(/^2 entities:\n<<<EXTERNAL[\s\S]*There are more; cursor: /);
+    expect(said).not.toContain("water the plants");
+  });
+
+  it("flux_history", async () => {
+    const said = await ownerCalls("flux_history", { entity: "lab/room-1" });
+    expect(said).toMatch(/^2 events about "lab\/room-1", newest first:/);
+    expect(said).toMatch(quoted(/"source":"probe-7"[\s\S]*"source":"main"/));
+  });
+
+  it("flux_delete, a prefix only by its number", async () => {
+    for (const n of [1, 2, 3]) await othersSay(`lab/test-${n}`, { n });
+    const looked = await ownerCalls("flux_delete", { prefix: "lab/test-" });
+    expect(looked).toMatch(/^Nothing is deleted yet\. What begins so: 3 entities/);
+    expect(await ownerCalls("flux_delete", { prefix: "lab/test-", confirm_count: 2 })).toMatch(/^Failed \(conflict\)/);
+    expect(await stands("lab/test-1")).toBeDefined();
+    expect(await ownerCalls("flux_delete", { prefix: "lab/test-", confirm_count: 3 })).toMatch(
+      /^3 entities are deleted/,
+    );
+    expect(await stands("lab/test-1")).toBeUndefined();
+  });
+
+  it("is kept inside its own namespace", async () => {
+    const said = await ownerCalls("flux_publish", { entity: "other/x", properties: { a: 1 } });
+    expect(said).toMatch(/^Failed \(not_allowed\): "other\/x" is outside lab\//);
+  });
+
+  it("flux_connectors", async () => {
+    expect(await ownerCalls("flux_connectors", {})).toMatch(/^github: not_configured\n/);
+  });
+
+  it("flux_namespace, whose new token is seen by nobody", async () => {
+    expect(await ownerCalls("flux_namespace", {})).toMatch(/^namespace: lab\n/);
+    const said = await ownerCalls("flux_namespace", { name: "dawn-coral", create: true });
+    expect(said).toMatch(/^Namespace "dawn-coral" is registered\. Its token is in /);
+    const token = fs.readFileSync(gateway.file(path.join("flux-tokens", "dawn-coral")), "utf8").trim();
+    expect(JSON.stringify(gateway.model.requests)).not.toContain(token);
+  });
+
+  it("flux_admin_config", async () => {
+    const said = await ownerCalls("flux_admin_config", { rate_limit_per_namespace_per_minute: 6_000 });
+    expect(said).toContain("rate_limit_per_namespace_per_minute: 6000");
+  });
+});
+
+describe("the world state, for a stranger", () => {
+  it("offers what a topic turn may use, and no more", async () => {
+    await stranger("what is in the world?");
+    const offered = gateway.model.requests.findLast(({ text }) => text === "what is in the world?")?.toolNames ?? [];
+    expect(offered.filter((name) => name.startsWith("flux_")).toSorted()).toEqual([
+      "flux_batch",
+      "flux_delete",
+      "flux_get",
+      "flux_history",
+      "flux_list",
+      "flux_publish",
+    ]);
+  });
+
+  it("may be read", async () => {
+    expect(await strangerCalls("flux_get", { entity: "lab/room-1" })).toMatch(quoted(/water the plants/));
+    expect(await strangerCalls("flux_list", { prefix: "lab/room-" })).toMatch(/^3 entities:/);
+    expect(await strangerCalls("flux_history", { entity: "lab/room-1", limit: 1 })).toMatch(/^1 event about/);
+  });
+
+  it("may be written in the agent's namespace, where the operator lets it, and nowhere else", async () => {
+    const properties = { asked_for: "coffee" };
+    expect(await strangerCalls("flux_publish", { entity: "lab/wishes", properties })).toMatch(
+      /^Published to "lab\/wishes"/,
+    );
+    expect(await stands("lab/wishes")).toMatchObject({ properties });
+    for (const entity of ["other/wishes", "lab2/wishes", "wishes"]) {
+      expect(await strangerCalls("flux_publish", { entity, properties })).toContain("outside lab/");
+      expect(await stands(entity)).toBeUndefined();
+    }
+  });
+
+  it("may lose an entity by its exact id, and none by a prefix", async () => {
+    const said = await strangerCalls("flux_delete", { prefix: "lab/room-", confirm_count: 3 });
+    expect(said).toContain("only exact ids can be deleted");
+    expect(await stands("lab/room-1")).toBeDefined();
+    expect(await strangerCalls("flux_delete", { entity: "lab/wishes" })).toMatch(/^"lab\/wishes" is deleted/);
+  });
+
+  it.each([
+    ["flux_watch", { entity: "lab/room-1" }],
+    ["flux_unwatch", { id: "lab-room-1" }],
+    ["flux_connectors", {}],
+    ["flux_namespace", { name: "strangers", create: true }],
+    ["flux_admin_config", { rate_limit_enabled: false }],
+  ])("never by %s", async (name, args) => {
+    const said = await stranger(`TOOL:${name}:${JSON.stringify(args)}`);
+    expect(said).not.toMatch(/Watching|no longer|not_configured|registered|rate_limit_enabled: false/);
+    expect(await others.config(never())).toMatchObject({ rate_limit_enabled: true });
+    expect(gateway.files()).not.toContain(path.join("flux-tokens", "strangers"));
+  });
+});
+
 describe("an event of a listening topic", () => {
   const notices = (text: string) => gateway.model.requests.filter((request) => request.text.includes(text));
   const tell = (payload: object) =>
@@ -345,5 +506,11 @@ describe("without a gateway", () => {
     await gateway.stop();
     const args = ["agent", "--local", "--agent", "main", "--session-id", "cli", "--message", "TOOL:agentrux_topics:{}"];
     expect(await openClaw(gateway.home, args, COMMAND_LINE_MS)).toContain(`- news ${shop.topics.news} (read)`);
+  });
+
+  it("and sees the world", async () => {
+    const call = 'TOOL:flux_get:{"entity":"lab/room-1"}';
+    const args = ["agent", "--local", "--agent", "main", "--session-id", "cli-2", "--message", call];
+    expect(await openClaw(gateway.home, args, COMMAND_LINE_MS)).toContain("water the plants");
   });
 });

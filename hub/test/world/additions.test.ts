@@ -25,6 +25,17 @@ describe("an event with an id", () => {
   });
 });
 
+describe("an entity's id", () => {
+  it.each(["a\nb", "\r\n", "lab/a#b", "lab/%2F", "lab/{a,b}", "lab/ü 🦀"])("may be %j", async (id) => {
+    const hub = await testHub();
+    const client = fluxClient(hub.url);
+    await client.publish(id, { n: 1 });
+    expect(await client.entity(id, "?meta=true")).toMatchObject({ id, properties: { n: 1 } });
+    expect((await client.remove(id)).status).toBe(200);
+    expect(await client.entity(id)).toBeUndefined();
+  });
+});
+
 describe("a conditional write", () => {
   it("of many with the same version lets one pass, and shows the others what is there", async () => {
     const hub = await testHub();

@@ -13,7 +13,7 @@ export const fluxAdminConfigTool = defineTool({
   label: "Limits of the world-state server",
   description:
     "Shows the limits of the world-state server (Flux), or changes those that are given. Only when your owner asks for it: they hold for everybody who uses the server.",
-  parameters: z.object({
+  parameters: z.strictObject({
     rate_limit_enabled: limits.rate_limit_enabled.optional().describe("Whether writes are limited at all."),
     rate_limit_per_namespace_per_minute: limits.rate_limit_per_namespace_per_minute
       .optional()

@@ -91,9 +91,9 @@ export const fluxBatchTool = defineTool({
   label: "Publish many to the world state",
   description:
     "Publishes many observations to the shared world state (Flux) in one call, in their order. It is a failure when any of them failed; the result says which, counted from 0. Everybody may be able to read them: nothing secret.",
-  parameters: z.object({
+  parameters: z.strictObject({
     events: z
-      .array(z.object(eventParameters))
+      .array(z.strictObject(eventParameters))
       .min(1)
       .max(EVENTS_MAX)
       .describe("The events, each as for flux_publish: {entity, properties, ...}."),
@@ -129,7 +129,7 @@ export const fluxBatchTool = defineTool({
     const event = last === undefined ? undefined : events[last.index];
     // In one total order: where the last is seen, all are.
     const visible =
-      last === undefined || event === undefined || last.changed === false
+      last === undefined || event === undefined || !last.changed
         ? true
         : await becomesVisible(client, wantedOf(event, last), signal);
     return report(sent, events, batchId, visible);

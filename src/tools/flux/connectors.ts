@@ -13,7 +13,7 @@ export const fluxConnectorsTool = defineTool({
   label: "Connectors of the world state",
   description:
     "Tells which connectors (github, gmail, ...) the world-state server (Flux) has a credential for. It cannot store one: your owner does that, in the hub's console or with the flux skill's script, and the credential never passes through a conversation.",
-  parameters: z.object({
+  parameters: z.strictObject({
     connector: z.string().min(1).max(64).optional().describe("Only this one; by default all of them."),
   }),
   aliases: { name: "connector" },

@@ -8,6 +8,7 @@ const CURES: Partial<Record<ErrorCode, string>> = {
   not_found: "Check the name; flux_list shows which entities there are.",
   conflict: "Somebody changed it since. Look at what is there now, decide anew, and call again with its version.",
   payload_too_large: "Send less at once: fewer properties, or several events with flux_batch.",
+  network: "The server cannot be reached, so nothing was done; try again later.",
   gateway_page: "Something else than a Flux server answered; if that stays so, the operator has to look at flux.url.",
   response_too_large: "Ask for less: a longer prefix, or one namespace.",
   partial: "Only what is named above failed. Correct that and send it again; what was done stays done.",

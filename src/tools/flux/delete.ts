@@ -16,7 +16,7 @@ import { writeCure } from "./cure.ts";
 import { countMatching, idsMatching } from "./matching.ts";
 import { ENTITY_ID_MAX_CHARS, entityIds, listOf } from "./parameters.ts";
 import { pieces } from "./pieces.ts";
-import { showLines } from "./show.ts";
+import { counted, showLines } from "./show.ts";
 
 const IDS_MAX = 500;
 const TIMEOUT_MS = 180_000;
@@ -78,7 +78,7 @@ async function showMatching(
     context,
   );
   return {
-    text: `Nothing is deleted yet. ${count} entities begin so, among them:\n${shown}\nTo delete them all, call again with confirm_count: ${count}.`,
+    text: `Nothing is deleted yet. What begins so: ${counted(count, "entity", "entities")}, among them:\n${shown}\nTo delete them all, call again with confirm_count: ${count}.`,
     details,
   };
 }
@@ -94,7 +94,7 @@ async function deletePrefix(
   if (ids.length !== confirmed) {
     const error = new AgentruxError(
       "conflict",
-      `Nothing was deleted: ${ids.length} entities begin so, not ${confirmed}`,
+      `Nothing was deleted: ${counted(ids.length, "entity begins", "entities begin")} so, not ${confirmed}`,
       {
         kind: "refused",
       },
@@ -110,7 +110,7 @@ export const fluxDeleteTool = defineTool({
   label: "Delete from the world state",
   description:
     "Deletes entities of the shared world state (Flux): by exact ids at once; by a prefix only when called again with confirm_count, the number that the first call showed. There is no way back.",
-  parameters: z.object({
+  parameters: z.strictObject({
     entity: entityIds(IDS_MAX).optional().describe("The id, or a list of ids."),
     prefix: z
       .string()

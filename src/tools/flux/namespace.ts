@@ -48,7 +48,7 @@ export const fluxNamespaceTool = defineTool({
   label: "Namespace of the world state",
   description:
     "Tells about a namespace of the shared world state (Flux): when it was registered and how many entities it has; without a name the agent's own. With create, your owner can have a new one registered; its token goes into a file, never into the conversation.",
-  parameters: z.object({
+  parameters: z.strictObject({
     name: z
       .string()
       .regex(FLUX_NAMESPACE_PATTERN, { error: "must be 3 to 32 characters of a-z, 0-9, - and _" })

@@ -56,6 +56,12 @@ export function timeOfRepeated(id: string): number {
   return time;
 }
 
+/** A call that was cut off came to the end of its time; whoever ended it otherwise no longer reads what it says. */
+export function outOfTime(error: AgentruxError): AgentruxError {
+  if (error.code !== "aborted") return error;
+  return new AgentruxError("timeout", "took too long", { kind: error.kind, retryable: true, cause: error });
+}
+
 /**
  * To be called before anything is sent.
  *
@@ -69,7 +75,12 @@ export async function requirePublishable(
   signal: AbortSignal,
 ): Promise<void> {
   const found = findSecret(
-    events.map(({ source, payload: { entity_id: entity, properties } }) => ({ entity, source, properties })),
+    events.map(({ source, remove, payload: { entity_id: entity, properties } }) => ({
+      entity,
+      source,
+      remove,
+      properties,
+    })),
     await knownSecrets(client, context),
   );
   if (found !== undefined) {

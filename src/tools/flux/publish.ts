@@ -14,8 +14,9 @@ import { becomesVisible } from "../../flux/visible.ts";
 import { cleanLine } from "../../guard/text.ts";
 import { defineTool, type ToolContext, type ToolResult } from "../tool.ts";
 import { writeCure } from "./cure.ts";
-import { eventOf, requirePublishable, timeOfRepeated } from "./outgoing.ts";
+import { eventOf, outOfTime, requirePublishable, timeOfRepeated } from "./outgoing.ts";
 import { entityId, properties, source, stream } from "./parameters.ts";
+import { readerFor } from "./reader.ts";
 import { showEntities } from "./show.ts";
 
 /** What an event may say; shared with `flux_batch`. */
@@ -40,20 +41,21 @@ export const eventParameters = {
   source: source.optional().describe("Who says so; by default this agent."),
 };
 
-/** A version conflict, with what is there instead. */
+/** A version conflict, with what is there instead, as far as this turn may see it. */
 async function conflict(
-  error: AgentruxError,
+  refusal: AgentruxError,
   entity: string,
-  client: FluxClient,
   context: ToolContext,
   signal: AbortSignal,
 ): Promise<ToolResult> {
-  const told = error.details as ConflictDetails | undefined;
-  // An entity too large for an error's body is fetched.
-  const current = told?.entity ?? (await client.entity(entity, signal).catch(() => undefined));
-  const version = told?.version ?? current?.version;
-  const what = current === undefined ? "There is no such entity." : `There now:\n${showEntities([current], context)}`;
-  return { text: what, details: { ...(version === undefined ? {} : { current_version: version }) }, error };
+  const reader = await readerFor(context);
+  const current = await reader.entity(entity, signal).catch(() => undefined);
+  // What the refusal itself says is what was compared; a look comes later, and a large entity is not in it.
+  const version = (refusal.details as ConflictDetails | undefined)?.version ?? current?.version;
+  const absent =
+    version === undefined || version > 0 ? "What is there now is not to be seen." : "There is no such entity.";
+  const what = current === undefined ? absent : `There now:\n${showEntities([current], context)}`;
+  return { text: what, details: version === undefined ? {} : { current_version: version }, error: refusal };
 }
 
 async function done(
@@ -83,7 +85,7 @@ export const fluxPublishTool = defineTool({
   label: "Publish to the world state",
   description:
     "Publishes an observation about one entity of the shared world state (Flux), for other agents and programs to read. Send only the properties that changed. Everybody may be able to read it: nothing secret.",
-  parameters: z.object({
+  parameters: z.strictObject({
     ...eventParameters,
     event_id: z
       .string()
@@ -107,11 +109,10 @@ export const fluxPublishTool = defineTool({
     try {
       published = await client.publish(event, signal);
     } catch (error) {
-      signal.throwIfAborted();
-      if (isAgentruxError(error, "conflict")) return await conflict(error, said.entity, client, context, signal);
+      if (isAgentruxError(error, "conflict")) return await conflict(error, said.entity, context, signal);
       if (!isAgentruxError(error) || error.kind !== "unknown") throw error;
       const text = `On an AgenTrux hub the same call with event_id "${eventId}" is safe: it counts once.`;
-      return { text, details: { event_id: eventId }, error };
+      return { text, details: { event_id: eventId }, error: outOfTime(error) };
     }
     return await done(published, event, client, signal);
   },

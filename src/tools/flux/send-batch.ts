@@ -6,6 +6,7 @@ import type { FluxClient } from "../../flux/client.ts";
 import { batchFailureCode } from "../../flux/refusals.ts";
 import { cleanLine } from "../../guard/text.ts";
 import { redact } from "../../service/redact.ts";
+import { outOfTime } from "./outgoing.ts";
 
 export interface Applied {
   readonly index: number;
@@ -50,7 +51,7 @@ export async function sendBatch(
       }
     } catch (error) {
       if (!isAgentruxError(error)) throw error;
-      stopped = error.code === "aborted" ? outOfTime(error) : error;
+      stopped = outOfTime(error);
       if (stopped.kind === "unknown") unknown = indexes;
       else failed.push(...indexes.map((index) => ({ index, code: error.code, message: redact(errorText(error)) })));
     }
@@ -58,10 +59,6 @@ export async function sendBatch(
   const total = cut.reduce((sum, piece) => sum + piece.length, 0);
   const notSent = Array.from({ length: total - next }, (_, offset) => next + offset);
   return { applied, failed, unknown, notSent, ...(stopped === undefined ? {} : { stopped }) };
-}
-
-function outOfTime(cause: AgentruxError): AgentruxError {
-  return new AgentruxError("timeout", "the batch took too long", { kind: "unknown", retryable: true, cause });
 }
 
 function settle(

@@ -25,6 +25,11 @@ export function eventFacts({ eventId, timestamp, version }: FluxEvent): Record<s
   return { event_id: cleanLine(eventId, 80), timestamp, ...(version === undefined ? {} : { version }) };
 }
 
+/** `1 event`, `2 events`. */
+export function counted(count: number, one: string, many: string): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
 /** @param only The properties to show; by default all of them. */
 export function showEntities(
   entities: readonly FluxEntity[],

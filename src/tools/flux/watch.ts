@@ -68,7 +68,7 @@ export const fluxWatchTool = defineTool({
   label: "Watch the world state",
   description:
     "Watches an entity, a prefix or a namespace of the shared world state (Flux) and wakes you with what changed, before and after, until flux_unwatch, also after restarts. What is there already wakes nobody. Without entity, prefix and namespace it lists what is watched.",
-  parameters: z.object({
+  parameters: z.strictObject({
     entity: z.string().min(1).max(ENTITY_ID_MAX_CHARS).optional().describe("One entity: namespace/name."),
     prefix: z.string().min(1).max(ENTITY_ID_MAX_CHARS).optional().describe("Instead: every id that begins so."),
     namespace: z.string().max(32).optional().describe("Instead: a whole namespace."),
@@ -121,7 +121,7 @@ export const fluxUnwatchTool = defineTool({
   label: "Stop watching the world state",
   description:
     "Ends a watch that flux_watch has begun. Watches of the configuration are your owner's and stay. flux_watch without parameters lists them all.",
-  parameters: z.object({ id: z.string().min(1).max(64).describe("The watch's id.") }),
+  parameters: z.strictObject({ id: z.string().min(1).max(64).describe("The watch's id.") }),
   topicTurn: "never",
   async run({ id }, context) {
     if (!(await registryOf(context).remove(id))) {

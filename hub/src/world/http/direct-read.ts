@@ -13,7 +13,7 @@ const START = "/api/state/entities/";
 
 /** Answers a request if it is such a read; false when it is not, and nothing was done. */
 export function directReader({ world, metrics }: Pick<HubDeps, "world" | "metrics">) {
-  const { requests, latency } = requestSeries(metrics, "GET", `${START}:entity_id{.+}`, 200);
+  const { requests, latency } = requestSeries(metrics, "GET", `${START}:entity_id{[^]+}`, 200);
   return (incoming: IncomingMessage, outgoing: ServerResponse): boolean => {
     const { url = "", method, headers } = incoming;
     if (method !== "GET" || !url.startsWith(START) || url.includes("?") || headers.origin !== undefined) return false;

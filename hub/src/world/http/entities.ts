@@ -10,7 +10,8 @@ import { tombstone } from "../tombstone.ts";
 import { listEntities } from "./list.ts";
 import { callerOf, demandedVersion, entityTag, fitting, parameter, readBody } from "./requests.ts";
 
-const ENTITY_PATH = "/api/state/entities/:entity_id{.+}";
+/** Any character, line breaks among them: an id is any text. */
+const ENTITY_PATH = "/api/state/entities/:entity_id{[^]+}";
 
 export function registerWorldEntityRoutes(app: HubApp, deps: HubDeps): void {
   const { world, clock } = deps;

@@ -16,7 +16,7 @@ const PATHS = [
   "/api/events",
   "/api/events/batch",
   "/api/state/entities",
-  "/api/state/entities/:entity_id{.+}",
+  "/api/state/entities/:entity_id{[^]+}",
   "/api/namespaces",
   "/api/namespaces/:namespace",
   "/api/namespaces/:namespace/token",
