@@ -36,6 +36,18 @@ export function fluxServerOf(config: AccountConfig, credentials: StoredCredentia
   };
 }
 
+/**
+ * Whether the tools for the world state are worth an agent's attention. Where nobody can tell yet, because only the
+ * credentials say which service it is and the account does not run here, they are.
+ *
+ * @param running The account, where it runs in this process.
+ */
+export function mayHaveWorld(config: AccountConfig, running: { readonly world: unknown } | undefined): boolean {
+  if (config.flux.url !== undefined) return true;
+  if (running !== undefined) return running.world !== undefined;
+  return !config.baseUrlIsSet || fluxHubUrl(undefined, config) !== undefined;
+}
+
 export interface AccountWorld {
   /** Shared with the tools, so that their writes are known as our own. Absent where there is no server. */
   readonly client: FluxClient | undefined;

@@ -10,6 +10,7 @@ import { randomUUID } from "node:crypto";
 import type { AnyAgentTool, OpenClawConfig, OpenClawPluginApi } from "openclaw/plugin-sdk/core";
 import { wrapExternalContent } from "openclaw/plugin-sdk/security-runtime";
 import { sendFile } from "../attachments/direct.ts";
+import { mayHaveWorld } from "../account/world.ts";
 import type { AccountConfig } from "../config/account.ts";
 import { DEFAULT_ACCOUNT_ID, listAccountIds } from "../config/places.ts";
 import { resolveAccountConfig } from "../config/resolve.ts";
@@ -17,7 +18,7 @@ import { accountPaths } from "../credentials/home.ts";
 import { AgentruxError } from "../errors.ts";
 import { cleanLine, cleanText } from "../guard/text.ts";
 import { CHANNEL_ID } from "../ids.ts";
-import { TOOLS } from "../tools/catalogue.ts";
+import { TOOLS, WORLD_TOOLS } from "../tools/catalogue.ts";
 import { parametersOf, parseArguments, runTool } from "../tools/run.ts";
 import {
   type Progress,
@@ -133,10 +134,9 @@ function hostTool(
   config: () => OpenClawConfig,
 ): AnyAgentTool | null {
   const { name, label, description } = tool;
-  if (isTopicRun(originOf(host))) {
-    const { account, turn = {} } = placeOf(host, config());
-    if (whyNeverInTopicTurn(tool, account, turn) !== undefined) return null;
-  }
+  const { account, turn } = placeOf(host, config());
+  if (turn !== undefined && whyNeverInTopicTurn(tool, account, turn) !== undefined) return null;
+  if (WORLD_TOOLS.includes(tool) && !mayHaveWorld(account, find(account.accountId))) return null;
   if (tool.ownerOnly === true && host.senderIsOwner !== true) return null;
   const caller = { senderIsOwner: host.senderIsOwner === true };
   return {

@@ -1,4 +1,4 @@
-/** Every tool the plugin offers. The manifest's `contracts.tools` and `toolMetadata` say the same (tested). */
+/** Owns which tools the plugin offers. The manifest's `contracts.tools` and `toolMetadata` say the same (tested). */
 
 import { activateTool } from "./activate.ts";
 import { fluxAdminConfigTool } from "./flux/admin-config.ts";
@@ -20,15 +20,8 @@ import type { Tool } from "./tool.ts";
 import { topicsTool } from "./topics.ts";
 import { uploadTools } from "./upload.ts";
 
-export const TOOLS: readonly Tool[] = [
-  statusTool,
-  topicsTool,
-  readTool,
-  publishTool,
-  sendMessageTool,
-  ...uploadTools,
-  redeemGrantTool,
-  activateTool,
+/** Those about the world state: not offered where there is no server for it. */
+export const WORLD_TOOLS: readonly Tool[] = [
   fluxPublishTool,
   fluxBatchTool,
   fluxGetTool,
@@ -40,4 +33,16 @@ export const TOOLS: readonly Tool[] = [
   fluxConnectorsTool,
   fluxNamespaceTool,
   fluxAdminConfigTool,
+];
+
+export const TOOLS: readonly Tool[] = [
+  statusTool,
+  topicsTool,
+  readTool,
+  publishTool,
+  sendMessageTool,
+  ...uploadTools,
+  redeemGrantTool,
+  activateTool,
+  ...WORLD_TOOLS,
 ];
