@@ -25,6 +25,8 @@ const NEWEST = 3;
 const REGISTRY_TIMEOUT_MS = 60_000;
 const HOST_INSTALL_TIMEOUT_MS = 600_000;
 const REPLY_TIMEOUT_MS = 120_000;
+/** The host's doctor looks at everything there is. */
+const DOCTOR_TIMEOUT_MS = 300_000;
 
 interface PackageJson {
   readonly openclaw: { readonly install: { readonly minHostVersion: string } };
@@ -162,7 +164,7 @@ async function inspect(home: ReturnType<typeof openClawHome>): Promise<void> {
   const status = await openClaw(home, ["channels", "status", "--probe"]);
   const line = status.split("\n").find((one) => one.includes("AgenTrux")) ?? "";
   if (!/connected/.test(line) || /error/.test(line)) throw new Error(`channels status: ${line || status}`);
-  const doctor = await openClaw(home, ["doctor", "--non-interactive"]);
+  const doctor = await openClaw(home, ["doctor", "--non-interactive"], DOCTOR_TIMEOUT_MS);
   const complaint = doctor.split("\n").find((one) => one.includes(CHANNEL_ID) && /error|invalid|fail/i.test(one));
   if (complaint !== undefined) throw new Error(`doctor: ${complaint.trim()}`);
 }

@@ -39,6 +39,7 @@ class Masks {
       .replaceAll(/\b(ac_|act_|inv_)[A-Za-z0-9_-]{20,}/g, "$1...")
       .replaceAll(/id="[0-9a-f]{16}"/g, 'id="0123456789abcdef"')
       .replaceAll(/\/[^\s":]*\/(\.agentrux\/)/g, "~/$1")
+      .replaceAll(/expires=\d+&signature=[^\s"&]+/g, "expires=1767268800&signature=...")
       .replaceAll(/http:\/\/127\.0\.0\.1:\d+/g, "http://127.0.0.1:8787")
       .replaceAll(/\d{4}-\d{2}-\d{2}T[\d:.]+(?:Z|\+00:00)?/g, "2026-01-01T12:00:00.000Z")
       .replaceAll(/\b1[6-9]\d{11}\b/g, "1767268800000");
@@ -125,3 +126,4 @@ const masks = new Masks();
 const [written = ""] = fs.readFileSync(PAGE, "utf8").split(BEGIN);
 const sections = TOOLS.map((tool) => section(tool, transcripts, masks)).join("\n\n");
 fs.writeFileSync(PAGE, `${written.trimEnd()}\n\n${BEGIN}\n\n${sections}\n`);
+spawnSync(path.join(ROOT, "node_modules", ".bin", "oxfmt"), [PAGE], { cwd: ROOT, stdio: "inherit" });

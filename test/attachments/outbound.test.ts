@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -245,6 +246,15 @@ describe("copies", () => {
       await expect(spool.source(file)).rejects.toMatchObject({ code: "file_unreadable" });
     }
   });
+});
+
+it("a copy that became a link between the look at it and its sending is not followed", async () => {
+  const { spool, copyAt, dir } = office();
+  const kept = await spool.keep(pieces("x"), 10);
+  const source = await spool.source(kept);
+  rmSync(copyAt(kept.spool));
+  symlinkSync(join(dir, "secret.txt"), copyAt(kept.spool));
+  await expect(buffer(source.stream())).rejects.toMatchObject({ code: "ELOOP" });
 });
 
 describe("a host's copy", () => {

@@ -180,16 +180,17 @@ describe.each(["a", "b"] as const)("generation %s", (generation) => {
       expect(lines).toEqual(["asking on desk", expect.stringContaining("waiting up to 10 s")]);
     });
 
-    it("finds a reply that carries only the request id, and puts parts together", async () => {
+    it("finds a reply that carries only the request id, and puts parts together in their order", async () => {
       const stop = serve(async (event) => {
-        const common = { request_id: idOf(event), parts: 2 };
+        const common = { request_id: idOf(event), parts: 3 };
+        await tell(shop.topics.news, { ...common, part: 2, status: "partial", message: "two ", final: false });
         await tell(shop.topics.news, { ...common, part: 1, status: "partial", message: "one ", final: false });
-        await tell(shop.topics.news, { ...common, part: 2, status: "completed", message: "two", final: true });
+        await tell(shop.topics.news, { ...common, part: 3, status: "completed", message: "three", final: true });
       });
       const outcome = await shop.call(sendMessageTool, { ...ask, conversation: "talk" });
       stop.abort();
-      expect(outcome.details).toMatchObject({ replied: true, parts: 2 });
-      expect(outcome.text).toContain('"message":"one two"');
+      expect(outcome.details).toMatchObject({ replied: true, parts: 3 });
+      expect(outcome.text).toContain('"message":"one two three"');
       expect((await seen(shop.topics.desk)).at(-1)?.payload).toMatchObject({ conversation_key: "talk" });
     });
 

@@ -6,6 +6,7 @@ import { resolveAccountConfig } from "../../src/config/resolve.ts";
 import { accountPaths } from "../../src/credentials/home.ts";
 import { AgentruxError } from "../../src/errors.ts";
 import { runTool } from "../../src/tools/run.ts";
+import { statusTool } from "../../src/tools/status.ts";
 import { defineTool, type Tool, type ToolContext } from "../../src/tools/tool.ts";
 
 const none = () => Promise.reject(new Error("not in this test"));
@@ -75,5 +76,15 @@ describe("a call", () => {
       const outcome = await call(toolThat(() => Promise.reject(error)));
       for (const secret of secrets) expect(JSON.stringify(outcome)).not.toContain(secret);
     }
+    const service = () => Promise.reject(new AgentruxError("unauthorized", message));
+    const status = await runTool(
+      statusTool,
+      {},
+      { ...context, service },
+      { senderIsOwner: true },
+      new AbortController().signal,
+    );
+    expect(status.details).toMatchObject({ connected: false, code: "unauthorized" });
+    for (const secret of secrets) expect(JSON.stringify(status)).not.toContain(secret);
   });
 });

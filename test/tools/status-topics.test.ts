@@ -70,6 +70,8 @@ describe("without a service or credentials", () => {
     const bare = await shop.call(statusTool, {}, {}, shop.account({ agentId: "nobody" }));
     expect(bare.details).toMatchObject({ credentials: "missing", activation_file: shop.paths.bootstrap });
     expect(bare.details["problems"]).toContain("nobody");
+    const told = await shop.call(statusTool, {}, { turn: {} }, shop.account({ agentId: "nobody" }));
+    expect(JSON.stringify(told)).not.toContain("nobody");
     const topics = await shop.call(topicsTool, {}, {}, shop.account({ agentId: "nobody" }));
     expect(topics).toMatchObject({ isError: true, details: { ok: false, error: { code: "config" } } });
     await shop.close();

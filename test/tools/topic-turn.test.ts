@@ -1,5 +1,6 @@
 /** What a stranger's prompt cannot make our tools do. */
 
+import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { gateOwnTool } from "../../src/host/tool-gate.ts";
 import { CHANNEL_ID } from "../../src/ids.ts";
@@ -117,7 +118,7 @@ describe("what a topic turn may do", () => {
   it.each([
     ["agentrux_publish", { ...X, topic: "desk" }],
     ["agentrux_publish", { ...X, topic: "desk", reply_topic: "news" }],
-    ["agentrux_read", { topic: "news" }],
+    ["agentrux_read", { topic: " news " }],
     ["agentrux_topics", {}],
     ["agentrux_status", {}],
   ])("%s %j", async (name, args) => {
@@ -157,5 +158,6 @@ describe("owner only", () => {
     const foreign = await shop.call(activateTool, args, { owner: true });
     expect(foreign.details).toMatchObject({ ok: false, error: { code: "not_allowed" } });
     for (const outcome of [kept, foreign]) expect(JSON.stringify(outcome)).not.toContain(CODE);
+    expect(existsSync(shop.paths.bootstrap)).toBe(false);
   });
 });
