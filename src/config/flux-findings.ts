@@ -2,7 +2,7 @@
 
 import { serviceUrlProblem } from "../credentials/schema.ts";
 import type { AccountConfig } from "./account.ts";
-import { SECRET_KEYS } from "./flux.ts";
+import { SECRET_KEYS } from "./flux-secrets.ts";
 
 /** As securityFindings tells it. */
 export interface FluxFinding {

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { type Condition, parseCondition } from "./condition.ts";
+import { SECRET_KEYS, UNRESOLVED_SECRET } from "./flux-secrets.ts";
 
 /** A secret: itself, or the host's reference to where it is kept (SDK spec, section 9.2), of which `$NAME` is the short form. */
 const secret = z.union([
@@ -13,11 +14,6 @@ const secret = z.union([
   }),
 ]);
 
-/** Keys that hold a secret. */
-export const SECRET_KEYS = ["token", "adminToken"] as const;
-
-/** Stands in the place of a secret that the host could not resolve. */
-export const UNRESOLVED_SECRET = "(a secret reference that could not be resolved)";
 const SHORT_REFERENCE = /^\$(?:[A-Z][A-Z0-9_]*|\{[A-Z][A-Z0-9_]*\})$/;
 
 const namespace = z.string().regex(/^[a-z0-9_-]{3,32}$/, { error: "must be 3 to 32 characters of a-z, 0-9, - and _" });

@@ -38,7 +38,13 @@ export function taskOfSession(sessionKey: string | undefined): string {
   return "conversation";
 }
 
-export function taskOfCommand({ requestId, isNotice }: Pick<Command, "requestId" | "isNotice">): string {
+/** `watch`: the operator's name for the watch that started the turn. */
+export function taskOfCommand({
+  requestId,
+  isNotice,
+  watch,
+}: Pick<Command, "requestId" | "isNotice"> & { readonly watch?: string }): string {
+  if (watch !== undefined) return `watch ${watch}`;
   if (isNotice) return "event";
   return PLAIN_ID.test(requestId) ? `request ${requestId}` : "request";
 }

@@ -12,6 +12,7 @@ import {
   type SecretDefaults,
   type SecretTargetRegistryEntry,
 } from "openclaw/plugin-sdk/channel-secret-basic-runtime";
+import { SECRET_KEYS, UNRESOLVED_SECRET } from "../config/flux-secrets.ts";
 import {
   accountPlace,
   channelPlace,
@@ -21,12 +22,10 @@ import {
   placesOf,
   record,
 } from "../config/places.ts";
-import { SECRET_KEYS, UNRESOLVED_SECRET } from "../config/flux.ts";
+import { accountIdProblem } from "../credentials/home.ts";
 import { CHANNEL_ID } from "../ids.ts";
 
 const PATHS = SECRET_KEYS.map((field) => `flux.${field}`);
-/** What a path of the host's can hold unquoted; an account with another id does not start. */
-const PLAIN_ID = /^[a-z0-9][a-z0-9_-]*$/;
 
 export const secretTargetRegistryEntries: SecretTargetRegistryEntry[] = createChannelSecretTargetRegistryEntries({
   channelKey: CHANNEL_ID,
@@ -40,19 +39,26 @@ interface Collecting {
   readonly context: ResolverContext;
 }
 
-/** A reference that cannot be resolved costs an account the world state and nothing else, so it is no matter of the account's. */
+/**
+ * Every place is told of, also those that nobody reads: a reference the host has heard nothing of costs the channel its
+ * replies. One that cannot be resolved costs an account its world state and nothing else, so its owner is not the account.
+ */
 export function collectRuntimeConfigAssignments({ config, defaults, context }: Collecting): void {
   const accounts = listAccountIds(config);
-  const named = Object.keys(record(channelPlace(config).section["accounts"])).filter((id) => PLAIN_ID.test(id));
+  const named = Object.keys(record(channelPlace(config).section["accounts"]));
   const places = [
     { ...channelPlace(config), accountId: "default" },
-    ...named.map((accountId) => ({ ...accountPlace(config, accountId), accountId })),
+    ...named.map((accountId) => ({
+      section: accountPlace(config, accountId).section,
+      path: `channels.${CHANNEL_ID}.accounts${segment(accountId)}`,
+      accountId,
+    })),
   ];
   for (const { path, section, accountId } of places) {
     const flux = section["flux"];
     if (typeof flux !== "object" || flux === null) continue;
-    const counts = countingPlace(config, accountId, "flux");
     const isOn = placesOf(config, accountId, "enabled").every((place) => place.section["enabled"] !== false);
+    const starts = isOn && accounts.includes(accountId) && accountIdProblem(accountId) === undefined;
     for (const field of SECRET_KEYS) {
       const at = `${path}.flux.${field}`;
       collectSecretInputAssignment({
@@ -61,7 +67,7 @@ export function collectRuntimeConfigAssignments({ config, defaults, context }: C
         expected: "string",
         defaults,
         context,
-        active: isOn && accounts.includes(accountId) && counts?.path === path,
+        active: starts && countingPlace(config, accountId, "flux")?.section === section,
         inactiveReason: `no account that is switched on reads ${path}.flux.`,
         owner: { ownerKind: "capability", ownerId: at, requiredForGateway: false, disposition: "isolate" },
         apply: (value) => void Reflect.set(flux, field, value),
@@ -70,4 +76,9 @@ export function collectRuntimeConfigAssignments({ config, defaults, context }: C
       });
     }
   }
+}
+
+/** A part of a path in the host's own spelling, by which it knows the place again. */
+function segment(name: string): string {
+  return /^[A-Za-z_$][A-Za-z0-9_$:-]*$/.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`;
 }

@@ -17,7 +17,7 @@ import { Secrets } from "../support/secrets.ts";
 import { TestTopics } from "../support/topics.ts";
 
 /** A gateway takes its time on a busy machine. */
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 480_000 });
+vi.setConfig({ testTimeout: 480_000, hookTimeout: 480_000 });
 
 const MARKER = "MARKER-what-was-asked";
 const NOWHERE = { source: "env", provider: "default", id: "NO_SECRET" };
@@ -146,20 +146,23 @@ it("takes the token from the place of the published README as well", async () =>
   await eventually("it is told", async () => (await account())["presence"] === "on");
 });
 
-it("leaves its agents offline, and the token nowhere", async () => {
-  shown.push(await command("config", "get", `plugins.entries.${PLUGIN_ID}.config.flux`));
-  for (const args of [["status"], ["status", "--json"], ["doctor"], ["doctor", "--json"]]) {
-    const asked = await openClaw(gateway.home, ["agentrux", ...args]).catch((error: unknown) => String(error));
-    shown.push(asked);
-  }
-  expect(secrets.processesShowing()).toEqual([]);
+it("leaves its agents offline", async () => {
   await gateway.stop();
   expect(await seen()).toMatchObject({ status: "offline", task: null });
   expect(await seen("helper")).toMatchObject({ status: "offline", task: null });
-  expect(shown.filter((text) => secrets.isShownIn(text))).toEqual([]);
-  for (const where of [TOKEN_PATH, `channels.${CHANNEL_ID}.accounts.night.flux.adminToken`]) {
-    await setConfig(gateway.home, [{ path: where, value: "a-token-in-the-clear" }]);
-    expect(await command("config", "get", where)).not.toContain("in-the-clear");
+});
+
+it("leaves the token nowhere, and has the host mask one that stands in the file", async () => {
+  for (const what of ["status", "doctor"]) {
+    shown.push(await openClaw(gateway.home, ["agentrux", what, "--json"]).catch((error: unknown) => String(error)));
   }
+  expect(secrets.processesShowing()).toEqual([]);
+  expect(shown.filter((text) => secrets.isShownIn(text))).toEqual([]);
   expect(secrets.filesShowing(dir, [path.join(dir, "hub"), gateway.home.agentruxDir])).toEqual([]);
+  const account = { flux: { adminToken: "a-token-in-the-clear" } };
+  await setConfig(gateway.home, [
+    { path: TOKEN_PATH, value: "a-token-in-the-clear" },
+    { path: `channels.${CHANNEL_ID}.accounts`, value: { night: account } },
+  ]);
+  expect(await command("config", "get", `channels.${CHANNEL_ID}`)).not.toContain("in-the-clear");
 });

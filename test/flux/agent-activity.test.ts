@@ -122,6 +122,7 @@ describe("a task", () => {
       expect(taskOfCommand({ requestId })).toBe("request");
     }
     expect(taskOfCommand({ requestId: "r", isNotice: true })).toBe("event");
+    expect(taskOfCommand({ requestId: "r", isNotice: true, watch: "heat" })).toBe("watch heat");
   });
 
   it("shows nothing of a session's key but its kind", () => {

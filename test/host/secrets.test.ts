@@ -98,8 +98,27 @@ describe("the secret contract", () => {
 
   it("asks for the one that counts where two places have one", () => {
     const accounts = { default: { flux: { token: ref("B") } } };
-    const { paths } = collect({ commandTopicId: topic, flux: { token: ref("A") }, accounts });
+    const { context, paths } = collect({ commandTopicId: topic, flux: { token: ref("A") }, accounts });
+    expect(context.warnings.map((one) => one.path)).toEqual(["channels.agentrux.flux.token"]);
     expect(paths).toEqual(["channels.agentrux.accounts.default.flux.token"]);
+  });
+
+  it("tells of every place in the host's spelling, also of those nobody reads, which would cost the replies otherwise", () => {
+    const flux = { token: ref("A") };
+    const accounts = {
+      "7th": { commandTopicId: topic, flux },
+      "x.y": { commandTopicId: topic, flux },
+      Night: { commandTopicId: topic, flux },
+      off: { commandTopicId: topic, enabled: false, flux },
+    };
+    const { context, paths } = collect({ accounts });
+    expect(paths).toEqual(['channels.agentrux.accounts["7th"].flux.token']);
+    expect(context.warnings.map(({ code, path: at }) => [code, at])).toEqual(
+      ['["x.y"]', ".Night", ".off"].map((id) => [
+        "SECRETS_REF_IGNORED_INACTIVE_SURFACE",
+        `channels.agentrux.accounts${id}.flux.token`,
+      ]),
+    );
   });
 
   it("takes the host's short form for a reference, and never for the token", () => {
