@@ -3,7 +3,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { WebSocketServer, type WebSocket } from "ws";
+import { WebSocketServer, type WebSocket } from "../../hub/test/world/support/sockets.ts";
 import { readFrame } from "../../src/flux/watch/frames.ts";
 import { said, tempFolder, until, WatchDesk } from "./support/watching.ts";
 
@@ -144,7 +144,7 @@ describe("a message of the server", () => {
     await until("another connection", () => hub.connections === 2);
     await desk.ready();
     hub.set("lab/a", { t: 2 });
-    await desk.untilTold(1);
+    expect(await desk.untilTold(1)).toMatchObject([{ before: { t: 1 }, after: { t: 2 } }]);
   });
 });
 

@@ -98,7 +98,9 @@ describe("a watch on the hub", () => {
   it("makes one turn of what changes together", async () => {
     const { desk, others } = await setUp({ watches: [{ prefix: "lab/", debounceMs: 200 }] });
     const set = (entity_id: string, properties: Record<string, unknown>) => ({
-      ...{ stream: "s", source: "t", timestamp: 1 },
+      stream: "s",
+      source: "t",
+      timestamp: 1,
       payload: { entity_id, properties },
     });
     const many = Array.from({ length: 20 }, (_, n) => [set("lab/a", { t: n }), set(`lab/n${n % 5}`, { n })]).flat();

@@ -49,6 +49,8 @@ export interface WatchSet extends WatchRegistry {
 
 /** Watches an agent may add. */
 const MOST_ADDED = 20;
+/** Characters of their names in a line of the log. */
+const MOST_NAMED = 200;
 /** As much as REST takes; the hub's snapshots come in parts of 200 entities. */
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 
@@ -105,7 +107,8 @@ class Watches implements WatchSet, FeedSink {
       onLive: (server) => {
         this.#trouble = undefined;
         troubles.over("flux", `[agentrux] Watching ${url} goes on`);
-        log.info(`[agentrux] Watching ${this.#watchers.size} parts of the world at ${url} (${server})`);
+        const ids = [...this.#watchers.keys()].join(", ").slice(0, MOST_NAMED);
+        log.info(`[agentrux] Watching the world at ${url} (${server}): ${ids}`);
       },
       onTrouble: (reason) => {
         this.#trouble = reason;
