@@ -4,17 +4,18 @@ import { expect, it } from "vitest";
 import type { OpenClawPluginApi } from "openclaw/plugin-sdk/core";
 import { registerTools } from "../../src/host/tools.ts";
 import { CHANNEL_ID } from "../../src/ids.ts";
-import { TOOLS } from "../../src/tools/catalogue.ts";
+import { TOOLS, WORLD_TOOLS } from "../../src/tools/catalogue.ts";
 
 type Factory = (host: object) => { readonly name: string } | null;
 
-function offered(host: object): readonly string[] {
+function offered(host: object, baseUrl = "https://hub.example"): readonly string[] {
   const factories: Factory[] = [];
   const api: Pick<OpenClawPluginApi, "registerTool"> = {
     registerTool: (factory) => void factories.push(factory as Factory),
   };
   registerTools(api as OpenClawPluginApi);
-  return factories.flatMap((factory) => factory(host)?.name ?? []);
+  const getRuntimeConfig = () => ({ channels: { [CHANNEL_ID]: { baseUrl, flux: { topicTurns: "read" } } } });
+  return factories.flatMap((factory) => factory({ getRuntimeConfig, ...host })?.name ?? []);
 }
 
 const named = (pick: (tool: (typeof TOOLS)[number]) => boolean) => TOOLS.filter(pick).map(({ name }) => name);
@@ -31,5 +32,12 @@ it.each([
   { deliveryContext: { channel: CHANNEL_ID } },
   { sessionKey: `agent:main:${CHANNEL_ID}:group:abc` },
 ])("does not offer a run of %j what a topic's turn never has, not even as an owner", (origin) => {
-  expect(offered({ ...origin, senderIsOwner: true })).toEqual(named(({ topicTurn }) => topicTurn !== "never"));
+  const mayRead = ({ topicTurn }: (typeof TOOLS)[number]): boolean =>
+    topicTurn !== "never" && (typeof topicTurn === "string" || !("world" in topicTurn) || topicTurn.world === "read");
+  expect(offered({ ...origin, senderIsOwner: true })).toEqual(named(mayRead));
+});
+
+it("offers nothing for the world state where the account's service has none", () => {
+  const without = TOOLS.filter((tool) => !WORLD_TOOLS.includes(tool)).map(({ name }) => name);
+  expect(offered({ senderIsOwner: true }, "https://api.agentrux.com")).toEqual(without);
 });

@@ -108,7 +108,7 @@ describe(`fuzz (FUZZ_SEED=${SEED})`, () => {
         expect(Number.isSafeInteger(command.hops)).toBe(true);
         expect(JSON.parse(JSON.stringify(command))).toEqual(command);
       }),
-      runs(30_000),
+      runs(32_000),
     );
   });
 
