@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { AgentruxError } from "../../src/errors.ts";
 import { createReplyChannel } from "../../src/replies/channel.ts";
+import type { ReplyFile } from "../../src/replies/files.ts";
 import type {
   EventPage,
   Generation,
@@ -53,16 +54,46 @@ describe("the way to the result topic", () => {
     const client = clientWith(() => page([]));
     const channel = createReplyChannel(client, "res");
     await channel.publish({ type: "openclaw.response", payload: { a: 1 }, correlationId: "c" }, "idk_1", signal);
-    expect(client.published).toEqual([
+    await channel.publish({ type: "composer.text", payload: {}, metadata: { reply_id: "idk_2" } }, "idk_2", signal);
+    const request = { topicId: "res", signal };
+    expect(client.published).toStrictEqual([
+      { ...request, type: "openclaw.response", payload: { a: 1 }, correlationId: "c", idempotencyKey: "idk_1" },
+      { ...request, type: "composer.text", payload: {}, metadata: { reply_id: "idk_2" }, idempotencyKey: "idk_2" },
+    ]);
+  });
+
+  it("uploads texts and files to the topic, and lets go of copies by name", async () => {
+    const created: unknown[] = [];
+    const discarded: string[] = [];
+    const bytes = Buffer.from("copy");
+    const client: ServiceClient = {
+      ...clientWith(() => page([])),
+      async createObject(request) {
+        created.push(request);
+        return { objectId: "obj_1" };
+      },
+    };
+    const copies = {
+      source: (one: ReplyFile) => Promise.resolve(one.spool === "spool-a" ? bytes : Buffer.alloc(0)),
+      discard: async (names: readonly string[]) => void discarded.push(...names),
+    };
+    const channel = createReplyChannel(client, "res", copies);
+    const file = { name: "a.txt", contentType: "text/plain", spool: "spool-a", size: 4, sha256: "00" };
+    expect(await channel.files?.upload(file, signal)).toEqual({ objectId: "obj_1" });
+    await channel.files?.discard([file]);
+    await channel.upload("long text", signal);
+    expect(created).toEqual([
+      { topicId: "res", bytes, contentType: "text/plain", filename: "a.txt", signal },
       {
         topicId: "res",
-        type: "openclaw.response",
-        payload: { a: 1 },
-        correlationId: "c",
-        idempotencyKey: "idk_1",
+        bytes: Buffer.from("long text"),
+        contentType: expect.stringMatching(/^text\//),
+        filename: expect.stringMatching(/^[\w-]+\.\w+$/),
         signal,
       },
     ]);
+    expect(discarded).toEqual(["spool-a"]);
+    expect(createReplyChannel(client, "res")).not.toHaveProperty("files");
   });
 
   it("knows which generation recognises a repeat", () => {
@@ -84,6 +115,11 @@ describe("the way to the result topic", () => {
     [
       "found among the newest",
       [event("idk_0", "2026-06-02T00:00:00Z"), event("idk_1", "2026-06-02T00:00:00Z")],
+      "found",
+    ],
+    [
+      "found by what stands beside the payload",
+      [{ ...event(undefined, "2026-06-02T00:00:00Z"), metadata: { reply_id: "idk_1" } }],
       "found",
     ],
     ["absent when the topic is short", [event("idk_0", "2026-06-02T00:00:00Z")], "absent"],
@@ -145,11 +181,19 @@ describe("the way to the result topic", () => {
   });
 
   it("cannot tell when it may not read, and fails when the network does", async () => {
-    const failing = (code: "forbidden" | "network"): ServiceClient =>
+    const failing = (code: "forbidden" | "not_found" | "network"): ServiceClient =>
       clientWith(() =>
         Promise.reject(new AgentruxError(code, code, { kind: code === "network" ? "unknown" : "refused" })),
       );
-    expect(await createReplyChannel(failing("forbidden"), "res").find("idk_1", AGE_MS, signal)).toBe("unknown");
+    for (const code of ["forbidden", "not_found"] as const) {
+      expect(await createReplyChannel(failing(code), "res").find("idk_1", AGE_MS, signal)).toBe("unknown");
+    }
+    const unreadable = clientWith((request) =>
+      request.after === undefined
+        ? page(Array.from({ length: 100 }, () => event(undefined, "2026-06-02T00:00:00Z")))
+        : Promise.resolve({ events: [], malformed: 100 }),
+    );
+    expect(await createReplyChannel(unreadable, "res").find("idk_1", AGE_MS, signal)).toBe("unknown");
     await expect(createReplyChannel(failing("network"), "res").find("idk_1", AGE_MS, signal)).rejects.toMatchObject({
       code: "network",
     });
