@@ -9,6 +9,7 @@ import type {
   PullRequest,
   ServiceClient,
   TopicEvent,
+  UploadSource,
 } from "../../src/service/types.ts";
 
 const signal = new AbortController().signal;
@@ -65,7 +66,14 @@ describe("the way to the result topic", () => {
   it("uploads texts and files to the topic, and lets go of copies by name", async () => {
     const created: unknown[] = [];
     const discarded: string[] = [];
-    const bytes = Buffer.from("copy");
+    const sourceOf = (text: string): UploadSource => ({
+      size: text.length,
+      sha256: new Uint8Array(32),
+      async *stream() {
+        yield Buffer.from(text);
+      },
+    });
+    const bytes = sourceOf("copy");
     const client: ServiceClient = {
       ...clientWith(() => page([])),
       async createObject(request) {
@@ -74,8 +82,10 @@ describe("the way to the result topic", () => {
       },
     };
     const copies = {
-      source: (one: ReplyFile) => Promise.resolve(one.spool === "spool-a" ? bytes : Buffer.alloc(0)),
-      discard: async (names: readonly string[]) => void discarded.push(...names),
+      source: async ({ spool }: ReplyFile) => (spool === "spool-a" ? bytes : sourceOf("another")),
+      async discard(names: readonly string[]) {
+        discarded.push(...names);
+      },
     };
     const channel = createReplyChannel(client, "res", copies);
     const file = { name: "a.txt", contentType: "text/plain", spool: "spool-a", size: 4, sha256: "00" };
