@@ -52,6 +52,19 @@ describe("an attempt", () => {
     expect(clock.pending).toBe(0);
   });
 
+  it("is a timeout whatever its turn says after the abort, unless it answers soon", async () => {
+    const first = run();
+    await clock.advance(request.timeoutMs);
+    end({ kind: "failed", reason: "aborted by somebody" });
+    expect(await first).toEqual({ kind: "timeout" });
+
+    const second = run();
+    await clock.advance(request.timeoutMs + 1_000);
+    end(replied);
+    expect(await second).toEqual(replied);
+    expect(clock.pending).toBe(0);
+  });
+
   it("counts as not started when the stop breaks it off, unless it has answered all the same", async () => {
     const first = run();
     stopping.abort();

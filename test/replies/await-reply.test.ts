@@ -46,7 +46,7 @@ describe("the reply to a request", () => {
       "mine",
       {},
       { request_id: "other", status: "completed" },
-      mine({ status: "accepted" }),
+      mine({ status: "accepted", part: 2 }),
     ];
     expect(await ask([others, [mine({ message: "this" })]])).toMatchObject({ message: "this" });
     expect(await ask([others])).toBeUndefined();
@@ -62,6 +62,8 @@ describe("the reply to a request", () => {
     ];
     expect(await ask(pages, (parts) => seen.push(parts))).toMatchObject({ message: "abjk", complete: true });
     expect(seen).toEqual([1, 2, 3, 3, 4]);
+    // What has no number is the first.
+    expect(await ask([[part(1, "a"), part(2, "b")], [mine({ message: "A" })]])).toMatchObject({ message: "Ab" });
   });
 
   it("is not complete where a part never came, and waits for no part that has no number", async () => {

@@ -56,10 +56,14 @@ describe("the way to the result topic", () => {
     const channel = createReplyChannel(client, "res");
     await channel.publish({ type: "openclaw.response", payload: { a: 1 }, correlationId: "c" }, "idk_1", signal);
     await channel.publish({ type: "composer.text", payload: {}, metadata: { reply_id: "idk_2" } }, "idk_2", signal);
+    const sent = { reference: { objectId: "obj_9" }, generation: "b", uploadedAt: 0 } as const;
+    const file = { name: "a", contentType: "text/plain", spool: "a", size: 1, sha256: "00", object: sent };
+    await channel.publish({ type: "composer.upload", payload: {}, files: [file] }, "idk_3", signal);
     const request = { topicId: "res", signal };
     expect(client.published).toStrictEqual([
       { ...request, type: "openclaw.response", payload: { a: 1 }, correlationId: "c", idempotencyKey: "idk_1" },
       { ...request, type: "composer.text", payload: {}, metadata: { reply_id: "idk_2" }, idempotencyKey: "idk_2" },
+      { ...request, type: "composer.upload", payloadRef: "obj_9", idempotencyKey: "idk_3" },
     ]);
   });
 
@@ -170,9 +174,20 @@ describe("the way to the result topic", () => {
 
   it("looks back as far as the reply can be, and no further", async () => {
     const { find, requests } = longTopic(1_000, 10_000);
-    expect(await find(1_000_000)).toBe("absent");
-    // 1,000 s and the slack are 112 events.
+    expect(await find(980_000)).toBe("absent");
+    // 980 s are 98 events, and the slack is for two minutes more.
     expect(requests).toHaveLength(2);
+  });
+
+  it("looks beyond a page of which some cannot be read", async () => {
+    const at = "2026-06-02T00:00:00Z";
+    const client = clientWith((request) =>
+      request.after === undefined
+        ? Promise.resolve({ events: Array.from({ length: 60 }, () => event("idk_0", at)), malformed: 40 })
+        : page([event("idk_1", at)]),
+    );
+    expect(await createReplyChannel(client, "res").find("idk_1", AGE_MS, signal)).toBe("found");
+    expect(createReplyChannel(client, "res").generation).toBe("a");
   });
 
   it("reaches the beginning of the topic, however old the reply is said to be", async () => {

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AgentruxError } from "../../src/errors.ts";
 import type { ReplyChannel } from "../../src/replies/channel.ts";
 import { composeReply, type OutgoingEvent } from "../../src/replies/compose.ts";
-import { type ReplyFile, whyGivenUp, withFilesInPlace } from "../../src/replies/files.ts";
+import { fileNeedsUpload, type ReplyFile, whyGivenUp, withFilesInPlace } from "../../src/replies/files.ts";
 import { createOutbox, type Outbox } from "../../src/replies/outbox.ts";
 import { FakeClock } from "../promises/support/fake-clock.ts";
 import { asJournal, MemoryJournal } from "../promises/support/memory-journal.ts";
@@ -133,6 +133,18 @@ describe("files of a reply", () => {
       type: "composer.upload",
       payload: {},
     });
+  });
+
+  it("are uploaded again after an hour and for the other generation; what is given up is not", () => {
+    const object = { reference: { objectId: "obj_1" }, generation: "b", uploadedAt: 10_000_000 } as const;
+    const uploaded = { ...file("a"), object };
+    expect(fileNeedsUpload(file("a"), "b", 0)).toBe(true);
+    expect(fileNeedsUpload(uploaded, "b", 10_000_000 + 3_600_000)).toBe(false);
+    expect(fileNeedsUpload(uploaded, "b", 10_000_000 + 3_600_001)).toBe(true);
+    // A clock that was set back says nothing of its age.
+    expect(fileNeedsUpload(uploaded, "b", 0)).toBe(true);
+    expect(fileNeedsUpload(uploaded, "a", 10_000_000)).toBe(true);
+    expect(fileNeedsUpload({ ...file("a"), missing: "forbidden" }, "b", 0)).toBe(false);
   });
 
   it("stand behind what the reply says of others, with their checksum, and a link where the service gives one", () => {
