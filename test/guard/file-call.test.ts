@@ -28,6 +28,31 @@ describe("what a call says about files", () => {
     expect(namedFiles(tool, params)).toEqual({ ok: true, ...expected });
   });
 
+  it.each([
+    ...["write_file", "createFile", "append-file", "delete_file", "MoveFile", "edit_file", "NotebookEdit"],
+    ...["str_replace_editor", "write", "edit"],
+  ])("knows that %s writes", (tool) => {
+    expect(namedFiles(tool, { path: "a.md" })).toEqual({ ok: true, names: ["a.md"], access: "write" });
+  });
+
+  it.each(["ls", "Glob", "tree", "list_dir", "ListDirectory", "grep", "find"])(
+    "knows that %s looks at all there",
+    (tool) => {
+      expect(namedFiles(tool, { path: "a" })).toEqual({ ok: true, names: ["a"], access: "walk" });
+      expect(namedFiles(tool, { DIR: "a" })).toEqual({ ok: true, names: ["a"], access: "walk" });
+      expect(namedFiles(tool, { dir: 7 })).toEqual({ ok: true, names: ["."], access: "walk" });
+    },
+  );
+
+  it.each([
+    ...["content", "contents", "text", "oldText", "newText", "old_text", "new_text", "oldString", "newString"],
+    ...["old_string", "new_string", "old_str", "new_str", "insert_text", "file_text", "new_source"],
+  ])("takes nothing that is put into a file under %s for a name, but what a reader is given there", (field) => {
+    const params = { path: "a.md", [field]: "/etc/passwd" };
+    expect(namedFiles("write", params)).toEqual({ ok: true, names: ["a.md"], access: "write" });
+    expect(namedFiles("read", params)).toEqual({ ok: true, names: ["a.md", "/etc/passwd"], access: "read" });
+  });
+
   it("finds every file of a patch, however its headers are indented or ended", () => {
     const params = patch(
       "*** Add File: new.txt",
@@ -38,11 +63,13 @@ describe("what a call says about files", () => {
       "-x",
       "  *** Delete File: /etc/x\r",
       "***update file:close.txt",
+      "***  Update   File : wide.txt",
+      "*** Move   to: far.txt",
     );
     const result = namedFiles("apply_patch", params);
     expect(result).toMatchObject({ ok: true, access: "write" });
     const names = result.ok ? result.names.map((name) => name.trim()) : [];
-    expect(names).toEqual(["new.txt", "old.txt", "../moved.txt", "/etc/x", "close.txt"]);
+    expect(names).toEqual(["new.txt", "old.txt", "../moved.txt", "/etc/x", "close.txt", "wide.txt", "far.txt"]);
   });
 
   it("finds them wherever the patch stands in the call", () => {
@@ -60,9 +87,26 @@ describe("what a call says about files", () => {
   );
 
   it("refuses what is too large to look through", () => {
-    let deep: object = { path: "x" };
-    for (let level = 0; level < 20; level += 1) deep = { deep };
-    expect(namedFiles("read", { ...deep })).toMatchObject({ ok: false });
-    expect(namedFiles("read", { paths: Array.from({ length: 2_000 }, () => "x") })).toMatchObject({ ok: false });
+    const nested = (levels: number, wrap: (inner: unknown) => unknown): Record<string, unknown> => {
+      let inner: unknown = "x";
+      for (let level = 1; level < levels; level += 1) inner = wrap(inner);
+      return { inner };
+    };
+    for (const wrap of [(inner: unknown) => ({ inner }), (inner: unknown) => [inner]]) {
+      expect(namedFiles("read", nested(8, wrap))).toMatchObject({ ok: true, names: ["x"] });
+      expect(namedFiles("read", nested(9, wrap))).toMatchObject({ ok: false });
+    }
+    const many = (count: number) => ({ paths: Array.from({ length: count }, () => "x") });
+    expect(namedFiles("read", many(1_001))).toMatchObject({ ok: true });
+    expect(namedFiles("read", many(1_002))).toMatchObject({ ok: false });
+    const tool = "t".repeat(1_000);
+    const refused = namedFiles(tool, many(1_002));
+    expect(refused.ok ? "" : refused.reason).toContain("ttt");
+    expect(JSON.stringify(refused).length).toBeLessThan(200);
+  });
+
+  it("takes no text for a path that no system would take for one", () => {
+    expect(namedFiles("read", { path: "x".repeat(4_096) })).toMatchObject({ names: ["x".repeat(4_096)] });
+    expect(namedFiles("read", { path: "x".repeat(4_097) })).toMatchObject({ names: [] });
   });
 });
