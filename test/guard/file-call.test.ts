@@ -29,8 +29,8 @@ describe("what a call says about files", () => {
   });
 
   it.each([
-    ...["write_file", "createFile", "append-file", "delete_file", "MoveFile", "edit_file", "NotebookEdit"],
-    ...["str_replace_editor", "write", "edit"],
+    ..."write_file createFile append-file delete_file MoveFile edit_file NotebookEdit".split(" "),
+    ..."str_replace_editor write edit".split(" "),
   ])("knows that %s writes", (tool) => {
     expect(namedFiles(tool, { path: "a.md" })).toEqual({ ok: true, names: ["a.md"], access: "write" });
   });
@@ -45,8 +45,8 @@ describe("what a call says about files", () => {
   );
 
   it.each([
-    ...["content", "contents", "text", "oldText", "newText", "old_text", "new_text", "oldString", "newString"],
-    ...["old_string", "new_string", "old_str", "new_str", "insert_text", "file_text", "new_source"],
+    ..."content contents text oldText newText old_text new_text oldString newString".split(" "),
+    ..."old_string new_string old_str new_str insert_text file_text new_source".split(" "),
   ])("takes nothing that is put into a file under %s for a name, but what a reader is given there", (field) => {
     const params = { path: "a.md", [field]: "/etc/passwd" };
     expect(namedFiles("write", params)).toEqual({ ok: true, names: ["a.md"], access: "write" });
