@@ -49,9 +49,7 @@ CARRIES_V4.addSubnet("64:ff9b::", 96, "ipv6");
 
 /** The last 32 bits of an IPv6 address, in IPv4's notation. */
 function innerV4(address: string): string | undefined {
-  const dotted = /:(\d+\.\d+\.\d+\.\d+)$/.exec(address)?.[1];
-  if (dotted !== undefined) return dotted;
-  // `URL` writes every form of an address in the one of RFC 5952.
+  // `URL` writes every form of an address, the one with dots too, in that of RFC 5952.
   const canonical = URL.parse(`http://[${address}]/`)?.hostname.slice(1, -1);
   const groups = canonical?.split(":").slice(-2);
   if (groups?.length !== 2) return undefined;

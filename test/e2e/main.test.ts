@@ -436,12 +436,13 @@ describe("when something goes away and comes back", () => {
   it("takes no more commands once it is switched off, and all of them when it is on again", async () => {
     const begun = await topics.publish({ message: "HOLD:switch", conversationKey: "switch" });
     await untilModelSees("HOLD:switch");
-    const stops = () => gateway.log().split("Gateway stopped").length;
-    const before = stops();
+    const times = (line: string) => gateway.log().split(line).length;
+    const [stops, reloads] = [times("Gateway stopped"), times("requires channel reload")];
     await setConfig(gateway.home, [{ path: `channels.${CHANNEL_ID}.enabled`, value: false }]);
+    await eventually("the host has seen the change", () => times("requires channel reload") > reloads);
     const later = await topics.publish({ message: "while off", conversationKey: "switch" });
     gateway.model.release("switch");
-    await eventually("the account has stopped", () => stops() > before);
+    await eventually("the account has stopped", () => times("Gateway stopped") > stops);
     expect(await topics.reply(begun)).toMatchObject({ status: "completed", message: "echo: HOLD:switch" });
     expect(await topics.replyCounts([later])).toEqual([0]);
     expect(gateway.model.requests.some(({ text }) => text.includes("while off"))).toBe(false);

@@ -2,10 +2,12 @@
 
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { WebSocketServer, type WebSocket } from "../../hub/test/world/support/sockets.ts";
 import { readFrame } from "../../src/flux/watch/frames.ts";
 import { said, tempFolder, until, WatchDesk } from "./support/watching.ts";
+
+vi.setConfig({ testTimeout: 120_000 });
 
 type Properties = Readonly<Record<string, unknown>>;
 

@@ -1,7 +1,7 @@
 /** Watches over a real hub: what is told, what is not, and what breaks, restarts and attacks do to that. */
 
 import { rm } from "node:fs/promises";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { systemClock } from "../../src/replies/ports.ts";
 import { startTestHub } from "../support/hub.ts";
 import { Proxy } from "../support/proxy.ts";
@@ -16,6 +16,8 @@ import {
   WatchDesk,
   writer,
 } from "./support/watching.ts";
+
+vi.setConfig({ testTimeout: 120_000 });
 
 const isWatch = ({ path }: { readonly path: string }) => path.startsWith("/api/ws");
 

@@ -41,6 +41,16 @@ describe("decideExec", () => {
     },
   );
 
+  it("looks at lines of up to a thousand characters and ten commands", () => {
+    const any = on("[\\s\\S]*");
+    expect(decideExec(any, "d".repeat(1_000)).allowed).toBe(true);
+    expect(decideExec(any, "d".repeat(1_001)).allowed).toBe(false);
+    expect(decideExec(any, Array.from({ length: 10 }, () => "df").join(";")).allowed).toBe(true);
+    expect(decideExec(any, Array.from({ length: 11 }, () => "df").join(";")).allowed).toBe(false);
+    // A refusal is short, whatever was asked.
+    expect(JSON.stringify(decideExec(on("df"), `rm ${"x".repeat(900)}`)).length).toBeLessThan(400);
+  });
+
   it("fails closed on a pattern that does not compile, also one that would between the anchors", () => {
     expect(decideExec(on("(df"), "df").allowed).toBe(false);
     expect(decideExec(on("x)|(df"), "df").allowed).toBe(false);

@@ -39,6 +39,10 @@ describe("a name from outside", () => {
     const cut = safeFileName(`${"é".repeat(500)}.tar.gz`);
     expect(cut).toMatch(/^é+\.gz$/);
     expect(Buffer.byteLength(cut)).toBeLessThanOrEqual(120);
+    expect(safeFileName(`${"a".repeat(500)}.elevenchars`)).toMatch(/^a+\.elevenchars$/);
+    // What is longer is no extension.
+    expect(safeFileName(`${"a".repeat(500)}.twelve-chars`)).toBe("a".repeat(120));
+    expect(safeFileName(`${"\ufffd".repeat(3)}x`)).toBe(`${"\ufffd".repeat(3)}x`);
   });
 
   it("is always one harmless part of a path", () => {

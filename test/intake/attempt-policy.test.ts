@@ -21,15 +21,23 @@ describe("judgeAttempt", () => {
     const end = judge(failure, 3);
     expect(end).toMatchObject({
       kind: "answer",
-      ending: { status: "failed" },
+      ending: { status: "failed", error: { code: "agent_failed" } },
       death: expect.stringContaining("stack"),
     });
     expect(JSON.stringify("ending" in end && end.ending)).not.toContain("stack");
   });
 
+  it("keeps of a reason only what a log line can hold", () => {
+    const reason = "x".repeat(10_000);
+    expect(JSON.stringify(judge({ kind: "failed", reason }, 1)).length).toBeLessThan(1_000);
+    expect(JSON.stringify(judge({ kind: "failed", reason }, 3)).length).toBeLessThan(1_000);
+  });
+
   it("never repeats a timeout", () => {
     expect(judge({ kind: "timeout" })).toMatchObject({
-      ending: { status: "timeout", message: expect.stringContaining("2.5") },
+      kind: "answer",
+      ending: { status: "timeout", message: expect.stringContaining("2.5"), error: { code: "timeout" } },
+      death: expect.stringContaining("2500 ms"),
     });
   });
 
@@ -37,6 +45,21 @@ describe("judgeAttempt", () => {
     const verdict = judge({ kind: "refused", reason: "loop_budget" });
     expect(verdict).toEqual({ kind: "answer", ending: rejectedEnding("loop_budget") });
     expect(rejectedEnding("loop_budget")).toMatchObject({ status: "rejected", error: { code: "loop_budget" } });
+  });
+
+  it("tells the requester of each refusal why, in words and by a code", () => {
+    const reasons = [
+      "too_large",
+      "bad_field",
+      "loop_budget",
+      "sender_not_allowed",
+      "senders_disabled",
+      "too_many_hops",
+    ] as const;
+    const endings = reasons.map((reason) => rejectedEnding(reason));
+    expect(endings.map((ending) => ending.error?.code)).toEqual(reasons);
+    expect(endings.every(({ message, error }) => message !== "" && error?.message === message)).toBe(true);
+    expect(new Set(endings.map(({ message }) => message)).size).toBe(reasons.length);
   });
 
   it("waits for a host that has the message, and counts nothing that did not start", () => {

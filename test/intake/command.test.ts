@@ -5,6 +5,7 @@ import {
   conversationHash,
   MAX_MESSAGE_CHARS,
   parseEvent,
+  refusalKeyOf,
   requestKeyOf,
   type ParsedEvent,
 } from "../../src/intake/command.ts";
@@ -29,13 +30,14 @@ describe("a command", () => {
   it("is read from message, text or content, in this order", () => {
     expect(commandOf(parseEvent(event({ message: "a", text: "b", content: "c" }))).message).toBe("a");
     expect(commandOf(parseEvent(event({ message: "", text: "b" }))).message).toBe("b");
+    expect(commandOf(parseEvent(event({ message: false, text: "b" }))).message).toBe("b");
     expect(commandOf(parseEvent(event({ content: "c", format: "markdown" }))).message).toBe("c");
     expect(commandOf(parseEvent(event({ message: 42 }))).message).toBe("42");
   });
 
   it("has the documented defaults", () => {
     const parsed = parseEvent(event({ message: "a" }));
-    expect(commandOf(parsed)).toEqual({
+    expect(commandOf(parsed)).toStrictEqual({
       commandId: commandIdOf(TOPIC, "evt_1"),
       topicId: TOPIC,
       eventId: "evt_1",
@@ -67,6 +69,18 @@ describe("a command", () => {
     expect(commandIdOf(TOPIC, "evt_abc")).toBe(commandIdOf(TOPIC, "abc"));
     expect(commandIdOf(TOPIC, "abc")).toMatch(/^[0-9a-f]{32}$/);
     expect(commandIdOf(TOPIC, "abc")).not.toBe(commandIdOf(`${TOPIC}x`, "abc"));
+    expect(commandIdOf(TOPIC, "a_evt_b")).not.toBe(commandIdOf(TOPIC, "a_b"));
+  });
+
+  it("is known by the same ids in every release: they are on disk, in addresses and in session keys", () => {
+    const known = commandOf(parseEvent(event({ message: "a", request_id: "r" }, { producer: "p" })));
+    expect(known.commandId).toBe("93ad5e5731e17e9c72ee90a80a42f607");
+    expect(requestKeyOf(known)).toBe("a50f7f9da2882b984f56d6bd1665f61d");
+    expect(conversationHash(known)).toBe("251534dcd3eaea4f9411df3f1dcece16");
+    expect(refusalKeyOf(known, 7)).toBe("6c4efa91d9a961b0f551da1b7a24fac1");
+    const { producer: _, ...nobody } = known;
+    expect(requestKeyOf(nobody)).toBe("f2b2fc76df307b0ddb98d9db6dbf82bc");
+    expect(conversationHash(nobody)).toBe("7665146a010e7ee5ed555df8835b0327");
   });
 });
 
@@ -96,9 +110,11 @@ describe("attachments", () => {
   it("are taken one by one, by either name of their fields", () => {
     const first = { name: "a.txt", object_id: "obj_1", content_type: "text/plain" };
     const second = { filename: "b", payload_object_id: "pob_2", presigned_get_url: "https://x/y" };
-    expect(attachmentsOf([first, null, "x", 7, [], {}, { name: "no source" }, second])).toEqual([
+    const third = { download_url: "https://x/z" };
+    expect(attachmentsOf([first, null, "x", 7, [], {}, { name: "no source" }, second, third])).toStrictEqual([
       { name: "a.txt", objectId: "obj_1", contentType: "text/plain" },
       { name: "b", objectId: "pob_2", downloadUrl: "https://x/y" },
+      { downloadUrl: "https://x/z" },
     ]);
   });
 
@@ -174,10 +190,24 @@ describe("commands refused", () => {
     ]) {
       expect(parseEvent(event(payload))).toMatchObject({ kind: "rejected", reason: "bad_field", replyable: true });
     }
+    expect(parseEvent(event({ message: { a: 1 } }))).toMatchObject({ command: { message: "" } });
+    // The refusal itself has to be one that can be sent.
+    expect(parseEvent(event({ message: "a", request_id: "r".repeat(513) }))).toMatchObject({
+      kind: "rejected",
+      requestIdGiven: false,
+      command: { requestId: "evt_1" },
+    });
+    expect(parseEvent(event({ message: "a", conversation_key: "c".repeat(513) }))).toMatchObject({
+      kind: "rejected",
+      command: { conversationKey: "c".repeat(512) },
+    });
+    const longest = { message: "a", request_id: "r".repeat(512), conversation_key: "c".repeat(512) };
+    expect(parseEvent(event(longest))).toMatchObject({ kind: "command", requestIdGiven: true });
   });
 
   it("have passed through too many agents; what answers the refusal is not even answered", () => {
     const hops = (n: unknown): ParsedEvent => parseEvent(event({ message: "a", trace: { id: "t", hops: n } }));
+    expect(hops(1)).toMatchObject({ kind: "command", command: { hops: 1 } });
     expect(hops(8)).toMatchObject({ kind: "command", command: { hops: 8, traceId: "t" } });
     expect(hops(9)).toMatchObject({ kind: "rejected", reason: "too_many_hops", replyable: true });
     expect(hops(10)).toMatchObject({ kind: "rejected", replyable: false });
@@ -189,12 +219,15 @@ describe("commands refused", () => {
   });
 
   it("are not those with a trace that makes no sense", () => {
+    const longest = { id: "i".repeat(128) };
+    expect(commandOf(parseEvent(event({ message: "a", trace: longest }))).traceId).toBe(longest.id);
     for (const trace of [
       null,
       "x",
       [],
       { hops: -1 },
       { hops: "many" },
+      { hops: "Infinity" },
       { hops: Number.NaN },
       { hops: null },
       { id: "i".repeat(500) },

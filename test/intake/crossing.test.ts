@@ -16,13 +16,9 @@ const upTo = (count: number): number[] => Array.from({ length: count }, (_, inde
 const backInB =
   (all: readonly TopicEvent[]): ReadBack =>
   async (before, limit) => {
-    const older =
-      before === undefined
-        ? all
-        : all.slice(
-            0,
-            all.findIndex((event) => event.cursor === before),
-          );
+    const end = before === undefined ? all.length : all.findIndex((event) => event.cursor === before);
+    if (end < 0) throw new Error(`no such cursor: ${before}`);
+    const older = all.slice(0, end);
     return { events: older.toReversed().slice(0, limit), malformed: 0 };
   };
 
@@ -50,12 +46,19 @@ describe("the place of an event in the other generation", () => {
     const mark = { eventId: eventOf(37, "a").eventId };
     expect(await findMark(mark, "b", "cur-1000", backInB(all))).toBe("cur-37");
     const numbered = events(upTo(1_000), "a");
-    expect(await findMark({ eventId: eventOf(37, "b").eventId }, "a", "1000", backInA(numbered))).toBe("37");
+    for (const number of [1, 37, 1_000]) {
+      const { eventId } = eventOf(number, "b");
+      expect(await findMark({ eventId }, "a", "1000", backInA(numbered))).toBe(String(number));
+    }
+    // The first event is alone in the last window.
+    const windows = events(upTo(101), "a");
+    expect(await findMark({ eventId: eventOf(1, "b").eventId }, "a", "101", backInA(windows))).toBe("1");
   });
 
   it("is found by the number, where the event itself is gone", async () => {
     const all = events([3, 9], "b").map((event, index) => ({ ...event, sequence: index === 0 ? 3 : 9 }));
     expect(await findMark({ sequence: 7 }, "b", "cur-9", backInB(all))).toBe("cur-3");
+    expect(await findMark({ sequence: 9 }, "b", "cur-9", backInB(all))).toBe("cur-9");
   });
 
   it("is found in generation A across numbers that are missing", async () => {
@@ -67,6 +70,37 @@ describe("the place of an event in the other generation", () => {
     const all = events(upTo(500), "b");
     const mark = { eventId: "evt_gone", storedAt: at(200.5) };
     expect(await findMark(mark, "b", "cur-500", backInB(all))).toBe("cur-200");
+    expect(await findMark({ ...mark, storedAt: at(200) }, "b", "cur-500", backInB(all))).toBe("cur-200");
+    // Also where the topic has no beginning that could be reached.
+    const endless: ReadBack = async () => ({ events: events([7], "b"), malformed: 0 });
+    expect(await findMark({ eventId: "evt_gone", storedAt: at(8) }, "b", "cur-7", endless)).toBe("cur-7");
+  });
+
+  it("is looked for no further back than it can be", async () => {
+    let reads = 0;
+    const counted = (all: readonly TopicEvent[]): ReadBack => {
+      const back = backInB(all);
+      return (...args) => {
+        reads += 1;
+        return back(...args);
+      };
+    };
+    const mark = { eventId: "evt_gone", storedAt: at(4_900) };
+    expect(await findMark(mark, "b", "cur-5000", counted(events(upTo(5_000), "b")))).toBe("cur-4900");
+    expect(reads).toBeLessThan(5);
+    reads = 0;
+    expect(await findMark(mark, "b", "", counted([]))).toBe("");
+    expect(reads).toBe(0);
+  });
+
+  it("is the event itself, although one stored a minute earlier stands after it", async () => {
+    const [first, second] = events([1, 2], "b");
+    const all = [
+      { ...first, storedAt: at(100) },
+      { ...second, storedAt: at(40) },
+    ] as TopicEvent[];
+    const mark: ReadMark = { eventId: eventOf(1, "a").eventId, storedAt: at(100) };
+    expect(await findMark(mark, "b", "cur-2", backInB(all))).toBe("cur-1");
   });
 
   it("is the event itself, although others of the same moment stand after it", async () => {

@@ -40,6 +40,39 @@ describe("lanes", () => {
     expect(lanes.next(100)?.id).toBe(1);
   });
 
+  it("wake in the order of their times, also where a time was put off", () => {
+    const lanes = createLanes(() => 9);
+    const [late, soon, moved] = [entry(1, "a"), entry(2, "b"), entry(3, "c")];
+    lanes.add(late, 300);
+    lanes.add(soon, 100);
+    lanes.add(moved, 50);
+    lanes.retry(moved, 200);
+    expect(lanes.nextWake(0)).toBe(100);
+    expect([lanes.next(99), lanes.next(100), lanes.next(100)]).toEqual([undefined, soon, undefined]);
+    expect(lanes.nextWake(100)).toBe(200);
+    expect([lanes.next(300), lanes.next(300), lanes.next(300)]).toEqual([moved, late, undefined]);
+    expect(lanes.nextWake(300)).toBeUndefined();
+  });
+
+  it("tell what they know of, and hold only what runs", () => {
+    const lanes = createLanes(() => 1);
+    const [first, second] = [entry(1, "a"), entry(2, "b")];
+    lanes.add(first);
+    lanes.add(second);
+    expect([lanes.ready, lanes.running, lanes.held, lanes.size]).toEqual([2, 0, 0, 2]);
+    expect([lanes.has("a"), lanes.has("c")]).toEqual([true, false]);
+    lanes.hold(second);
+    lanes.hold(entry(9, "nowhere"));
+    lanes.retry(entry(9, "nowhere"), 5);
+    expect([lanes.ready, lanes.running, lanes.held]).toEqual([2, 0, 0]);
+    expect(lanes.next(0)).toEqual(first);
+    lanes.hold(first);
+    expect([lanes.ready, lanes.running, lanes.held]).toEqual([1, 0, 1]);
+    lanes.finish(first);
+    expect(lanes.has("a")).toBe(false);
+    expect([lanes.ready, lanes.running, lanes.held, lanes.size]).toEqual([1, 0, 0, 1]);
+  });
+
   it("do not name a wake-up that is past, also when no slot is free", () => {
     const lanes = createLanes(() => 1);
     lanes.add(entry(1, "a"), 50);
@@ -214,7 +247,7 @@ describe("lanes", () => {
 describe("the heap of delays", () => {
   it("gives the smallest first, whatever was removed from its middle", () => {
     fc.assert(
-      fc.property(fc.array(fc.record({ at: fc.nat(50), remove: fc.boolean() })), (items) => {
+      fc.property(fc.array(fc.record({ at: fc.nat(50), remove: fc.boolean() }), { size: "+1" }), (items) => {
         const heap = createHeap<{ at: number; remove: boolean }>((a, b) => a.at - b.at);
         for (const item of items) heap.push(item);
         for (const item of items) if (item.remove) expect(heap.remove(item)).toBe(true);

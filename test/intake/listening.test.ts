@@ -26,13 +26,50 @@ describe("an event of a listening topic", () => {
     }
   });
 
+  it("is told to the agent with all that the service tells of it", () => {
+    const one = parsed({ correlationId: "c-1", payloadRef: "pob_1", storedAt: "2026-01-01T00:00:00Z" });
+    expect(one).toMatchObject({
+      command: {
+        message: 'type: weather\ncorrelation_id: c-1\npayload_ref: pob_1\npayload: {"sky":"clear"}',
+        correlationId: "c-1",
+        storedAt: "2026-01-01T00:00:00Z",
+      },
+    });
+    const { producer: _, ...anonymous } = event({ payload: undefined });
+    const bare = parseListened(anonymous, listening);
+    expect(bare).toMatchObject({ kind: "command", command: { message: "type: weather\npayload: null" } });
+    expect(bare.kind === "command" && Object.keys(bare.command).toSorted()).toEqual([
+      "attachments",
+      "commandId",
+      "conversationKey",
+      "eventId",
+      "eventType",
+      "hops",
+      "isNotice",
+      "message",
+      "requestId",
+      "topicId",
+      "traceId",
+    ]);
+    expect(bare).toMatchObject({ command: { attachments: [] } });
+  });
+
   it("is passed over when it is our own", () => {
     expect(parsed({ producer: "me" })).toEqual({ kind: "ignored", reason: "own_event" });
+    // Nobody is not us, also before we know who we are.
+    const { producer: _, ...anonymous } = event();
+    expect(parseListened(anonymous, { topics: listening.topics })).toMatchObject({ kind: "command" });
   });
 
   it("carries its trace on, and ends where it has gone too far, without an answer", () => {
     expect(parsed({ payload: { trace: { id: "t", hops: 2 } } })).toMatchObject({ command: { traceId: "t", hops: 2 } });
-    expect(parsed({ payload: { trace: { hops: 9 } } })).toMatchObject({ kind: "rejected", replyable: false });
+    expect(parsed({ payload: { trace: { hops: 8 } } })).toMatchObject({ kind: "command", command: { hops: 8 } });
+    expect(parsed({ payload: { trace: { hops: 9 } } })).toMatchObject({
+      kind: "rejected",
+      reason: "too_many_hops",
+      requestIdGiven: false,
+      replyable: false,
+    });
     expect(parsed({ metadata: { trace: { hops: 9 } } })).toMatchObject({ kind: "rejected", replyable: false });
   });
 

@@ -226,7 +226,7 @@ describe("the operator's way in", () => {
     const journal = file.account("default");
     const { ids } = await journal.admit("t", [row("a")], NOW);
     await journal.begin(ids[0] ?? 0);
-    await journal.reply(ids[0] ?? 0, [reply("a")], 1, "no luck");
+    await journal.reply(ids[0] ?? 0, [reply("a")], NOW, "no luck");
     await file.close();
 
     const operator = await openOperatorJournal(dir.path, "default");

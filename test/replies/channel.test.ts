@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { AgentruxError } from "../../src/errors.ts";
 import { createReplyChannel } from "../../src/replies/channel.ts";
+import type { ReplyFile } from "../../src/replies/files.ts";
 import type {
   EventPage,
   Generation,
@@ -8,6 +9,7 @@ import type {
   PullRequest,
   ServiceClient,
   TopicEvent,
+  UploadSource,
 } from "../../src/service/types.ts";
 
 const signal = new AbortController().signal;
@@ -53,16 +55,59 @@ describe("the way to the result topic", () => {
     const client = clientWith(() => page([]));
     const channel = createReplyChannel(client, "res");
     await channel.publish({ type: "openclaw.response", payload: { a: 1 }, correlationId: "c" }, "idk_1", signal);
-    expect(client.published).toEqual([
+    await channel.publish({ type: "composer.text", payload: {}, metadata: { reply_id: "idk_2" } }, "idk_2", signal);
+    const sent = { reference: { objectId: "obj_9" }, generation: "b", uploadedAt: 0 } as const;
+    const file = { name: "a", contentType: "text/plain", spool: "a", size: 1, sha256: "00", object: sent };
+    await channel.publish({ type: "composer.upload", payload: {}, files: [file] }, "idk_3", signal);
+    const request = { topicId: "res", signal };
+    expect(client.published).toStrictEqual([
+      { ...request, type: "openclaw.response", payload: { a: 1 }, correlationId: "c", idempotencyKey: "idk_1" },
+      { ...request, type: "composer.text", payload: {}, metadata: { reply_id: "idk_2" }, idempotencyKey: "idk_2" },
+      { ...request, type: "composer.upload", payloadRef: "obj_9", idempotencyKey: "idk_3" },
+    ]);
+  });
+
+  it("uploads texts and files to the topic, and lets go of copies by name", async () => {
+    const created: unknown[] = [];
+    const discarded: string[] = [];
+    const sourceOf = (text: string): UploadSource => ({
+      size: text.length,
+      sha256: new Uint8Array(32),
+      async *stream() {
+        yield Buffer.from(text);
+      },
+    });
+    const bytes = sourceOf("copy");
+    const client: ServiceClient = {
+      ...clientWith(() => page([])),
+      async createObject(request) {
+        created.push(request);
+        return { objectId: "obj_1" };
+      },
+    };
+    const copies = {
+      source: async ({ spool }: ReplyFile) => (spool === "spool-a" ? bytes : sourceOf("another")),
+      async discard(names: readonly string[]) {
+        discarded.push(...names);
+      },
+    };
+    const channel = createReplyChannel(client, "res", copies);
+    const file = { name: "a.txt", contentType: "text/plain", spool: "spool-a", size: 4, sha256: "00" };
+    expect(await channel.files?.upload(file, signal)).toEqual({ objectId: "obj_1" });
+    await channel.files?.discard([file]);
+    await channel.upload("long text", signal);
+    expect(created).toEqual([
+      { topicId: "res", bytes, contentType: "text/plain", filename: "a.txt", signal },
       {
         topicId: "res",
-        type: "openclaw.response",
-        payload: { a: 1 },
-        correlationId: "c",
-        idempotencyKey: "idk_1",
+        bytes: Buffer.from("long text"),
+        contentType: expect.stringMatching(/^text\//),
+        filename: expect.stringMatching(/^[\w-]+\.\w+$/),
         signal,
       },
     ]);
+    expect(discarded).toEqual(["spool-a"]);
+    expect(createReplyChannel(client, "res")).not.toHaveProperty("files");
   });
 
   it("knows which generation recognises a repeat", () => {
@@ -84,6 +129,11 @@ describe("the way to the result topic", () => {
     [
       "found among the newest",
       [event("idk_0", "2026-06-02T00:00:00Z"), event("idk_1", "2026-06-02T00:00:00Z")],
+      "found",
+    ],
+    [
+      "found by what stands beside the payload",
+      [{ ...event(undefined, "2026-06-02T00:00:00Z"), metadata: { reply_id: "idk_1" } }],
       "found",
     ],
     ["absent when the topic is short", [event("idk_0", "2026-06-02T00:00:00Z")], "absent"],
@@ -124,9 +174,20 @@ describe("the way to the result topic", () => {
 
   it("looks back as far as the reply can be, and no further", async () => {
     const { find, requests } = longTopic(1_000, 10_000);
-    expect(await find(1_000_000)).toBe("absent");
-    // 1,000 s and the slack are 112 events.
+    expect(await find(980_000)).toBe("absent");
+    // 980 s are 98 events, and the slack is for two minutes more.
     expect(requests).toHaveLength(2);
+  });
+
+  it("looks beyond a page of which some cannot be read", async () => {
+    const at = "2026-06-02T00:00:00Z";
+    const client = clientWith((request) =>
+      request.after === undefined
+        ? Promise.resolve({ events: Array.from({ length: 60 }, () => event("idk_0", at)), malformed: 40 })
+        : page([event("idk_1", at)]),
+    );
+    expect(await createReplyChannel(client, "res").find("idk_1", AGE_MS, signal)).toBe("found");
+    expect(createReplyChannel(client, "res").generation).toBe("a");
   });
 
   it("reaches the beginning of the topic, however old the reply is said to be", async () => {
@@ -145,11 +206,19 @@ describe("the way to the result topic", () => {
   });
 
   it("cannot tell when it may not read, and fails when the network does", async () => {
-    const failing = (code: "forbidden" | "network"): ServiceClient =>
+    const failing = (code: "forbidden" | "not_found" | "network"): ServiceClient =>
       clientWith(() =>
         Promise.reject(new AgentruxError(code, code, { kind: code === "network" ? "unknown" : "refused" })),
       );
-    expect(await createReplyChannel(failing("forbidden"), "res").find("idk_1", AGE_MS, signal)).toBe("unknown");
+    for (const code of ["forbidden", "not_found"] as const) {
+      expect(await createReplyChannel(failing(code), "res").find("idk_1", AGE_MS, signal)).toBe("unknown");
+    }
+    const unreadable = clientWith((request) =>
+      request.after === undefined
+        ? page(Array.from({ length: 100 }, () => event(undefined, "2026-06-02T00:00:00Z")))
+        : Promise.resolve({ events: [], malformed: 100 }),
+    );
+    expect(await createReplyChannel(unreadable, "res").find("idk_1", AGE_MS, signal)).toBe("unknown");
     await expect(createReplyChannel(failing("network"), "res").find("idk_1", AGE_MS, signal)).rejects.toMatchObject({
       code: "network",
     });

@@ -144,5 +144,12 @@ describe("the replacement for a refused reply", () => {
       },
     });
     expect(replacementFor(unsent(replacement), "invalid")).toBeUndefined();
+    // One that failed for another reason can be replaced; without a correlation id there is none.
+    const error = { code: "agent_failed", message: "no" };
+    const [failed] = composeReply(command(), { status: "failed", message: "no", error }, 0);
+    if (failed === undefined) throw new Error("no reply");
+    const other = eventOf(replacementFor(unsent(failed), "invalid"));
+    expect(other.payload["error"]).toMatchObject({ code: "reply_refused" });
+    expect(other).not.toHaveProperty("correlationId");
   });
 });

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AgentruxError } from "../../src/errors.ts";
 import type { ReplyChannel } from "../../src/replies/channel.ts";
 import { composeReply, type OutgoingEvent } from "../../src/replies/compose.ts";
-import { type ReplyFile, withFilesInPlace } from "../../src/replies/files.ts";
+import { fileNeedsUpload, type ReplyFile, whyGivenUp, withFilesInPlace } from "../../src/replies/files.ts";
 import { createOutbox, type Outbox } from "../../src/replies/outbox.ts";
 import { FakeClock } from "../promises/support/fake-clock.ts";
 import { asJournal, MemoryJournal } from "../promises/support/memory-journal.ts";
@@ -118,6 +118,63 @@ describe("files of a reply", () => {
       { name: "a", error: { code: "forbidden", message: "This file could not be sent." } },
       { name: "b", payload_object_id: "obj_2" },
     ]);
+  });
+
+  it("of which one is missing in a dialect without a place for that are told of in words", () => {
+    const event = { type: "composer.upload", payload: {}, files: [{ ...file("a"), missing: "forbidden" }] };
+    expect(withFilesInPlace(event)).toMatchObject({
+      type: "composer.text",
+      payload: { content: "a: This file could not be sent.", format: "markdown" },
+    });
+    const object = { reference: { objectId: "obj_1" }, generation: "b", uploadedAt: 0 } as const;
+    const there = { ...event, files: [{ ...file("a"), object }] };
+    expect(withFilesInPlace(there)).toMatchObject({ type: "composer.upload", payloadRef: "obj_1" });
+    expect(withFilesInPlace({ type: "composer.upload", payload: {} })).toEqual({
+      type: "composer.upload",
+      payload: {},
+    });
+  });
+
+  it("are uploaded again after an hour and for the other generation; what is given up is not", () => {
+    const object = { reference: { objectId: "obj_1" }, generation: "b", uploadedAt: 10_000_000 } as const;
+    const uploaded = { ...file("a"), object };
+    expect(fileNeedsUpload(file("a"), "b", 0)).toBe(true);
+    expect(fileNeedsUpload(uploaded, "b", 10_000_000 + 3_600_000)).toBe(false);
+    expect(fileNeedsUpload(uploaded, "b", 10_000_000 + 3_600_001)).toBe(true);
+    // A clock that was set back says nothing of its age.
+    expect(fileNeedsUpload(uploaded, "b", 0)).toBe(true);
+    expect(fileNeedsUpload(uploaded, "a", 10_000_000)).toBe(true);
+    expect(fileNeedsUpload({ ...file("a"), missing: "forbidden" }, "b", 0)).toBe(false);
+  });
+
+  it("stand behind what the reply says of others, with their checksum, and a link where the service gives one", () => {
+    const others = [{ name: "x", error: { code: "forbidden", message: "no" } }];
+    const reference = { objectId: "obj_1", downloadUrl: "https://x/a" };
+    const linked = { ...file("a"), object: { reference, generation: "b", uploadedAt: 0 } } as const;
+    const event = { type: "openclaw.response", payload: { attachments: others }, files: [linked, file("b")] };
+    const about = { content_type: "text/plain", size: 1 };
+    expect(withFilesInPlace(event).payload["attachments"]).toStrictEqual([
+      ...others,
+      { name: "a", ...about, sha256: "00", payload_object_id: "obj_1", download_url: "https://x/a" },
+      { name: "b", ...about, error: { code: "unexpected", message: "This file could not be sent." } },
+    ]);
+  });
+
+  it.each([
+    "invalid",
+    "payload_too_large",
+    "forbidden",
+    "not_found",
+    "conflict",
+    "insecure_url",
+    "file_unreadable",
+  ] as const)("that meet %s are given up at once", (code) => {
+    expect(whyGivenUp(new AgentruxError(code, code), 1)).toBe(code);
+  });
+
+  it("are given up by what fails for a reason nobody knows only after many attempts", () => {
+    expect(whyGivenUp(new Error("odd"), 11)).toBeUndefined();
+    expect(whyGivenUp(new Error("odd"), 12)).toBe("unexpected");
   });
 
   it("whose upload keeps failing are given up after twelve attempts", async () => {

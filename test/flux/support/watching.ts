@@ -15,9 +15,12 @@ import { type JournalFile, openJournal } from "../../../src/journal/journal.ts";
 import { systemClock } from "../../../src/replies/ports.ts";
 import type { Command } from "../../../src/replies/turn.ts";
 
-/** Waits until `check` holds; fails with `what` after 15 s. */
+/** Machines that run tests are busy. */
+const PATIENCE_MS = 60_000;
+
+/** Waits until `check` holds; fails with `what` after a minute. */
 export async function until(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = performance.now() + 15_000; performance.now() < end;) {
+  for (const end = performance.now() + PATIENCE_MS; performance.now() < end;) {
     if (await check()) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
