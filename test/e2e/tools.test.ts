@@ -382,6 +382,36 @@ describe("the world state, for the owner's agent", () => {
     expect(said).toMatch(/^Failed \(not_allowed\): "other\/x" is outside lab\//);
   });
 
+  it("flux_watch wakes the agent, in a turn that has the tools of a watch's, until flux_unwatch", async () => {
+    const instruction = "Open a window in room 1.";
+    const said = await ownerCalls("flux_watch", { entity: "lab/room-1", when: "temperature > 30", instruction });
+    expect(said).toBe('Watching as "lab-room-1": temperature > 30. You are woken when it happens.');
+    const list = () => gateway.askAsOwner("TOOL:flux_watch:{}");
+    const listed = await eventually("it is watching", async () => {
+      const seen = await list();
+      return seen.includes('"state":"watching"') && seen;
+    });
+    expect(listed).toMatch(quoted(/"id":"lab-room-1"[\s\S]*"by":"agent"/));
+    await othersSay("lab/room-1", { temperature: 31 });
+    const woken = await eventually("the agent is woken", () =>
+      gateway.model.requests.find(
+        ({ text }) => text.includes('"event":"changed"') && text.includes('"temperature":31'),
+      ),
+    );
+    const prompt = woken.messages.map(({ text }) => text).join("\n");
+    expect(prompt).toContain("Your instruction for it:\nOpen a window in room 1.");
+    expect(woken.toolNames.filter((name) => name.startsWith("flux_")).toSorted()).toEqual([
+      "flux_batch",
+      "flux_delete",
+      "flux_get",
+      "flux_history",
+      "flux_list",
+      "flux_publish",
+    ]);
+    expect(await ownerCalls("flux_unwatch", { id: "lab-room-1" })).toBe('"lab-room-1" is no longer watched.');
+    expect(await list()).toBe("tool-said: Nothing is watched.");
+  });
+
   it("flux_connectors", async () => {
     expect(await ownerCalls("flux_connectors", {})).toMatch(/^github: not_configured\n/);
   });
