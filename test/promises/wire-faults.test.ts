@@ -226,8 +226,9 @@ describe.concurrent("storms", () => {
   it("503 everywhere", () =>
     withFlow({ rate: 2 }, async (flow) => {
       const everything = flow.proxy.harm(flow.everything, instead(no(503, "INTERNAL")));
-      flow.proxy.freeze(flow.everything);
+      flow.proxy.cut(flow.everything);
       await flow.ask(10);
+      await flow.bitten(everything, 2);
       await flow.pass(3_000);
       everything.lift();
       expect(await flow.troubled("recovering")).toContain("HTTP 503");
