@@ -215,6 +215,9 @@ function deliveryOver(
     get replyMaxAgeMs() {
       return current().replyMaxAgeMs;
     },
+    get paused() {
+      return !current().enabled;
+    },
     generation: credentials.generation,
     parse: {
       get senders() {

@@ -40,12 +40,14 @@ export const LIVE_PREFIXES: readonly string[] = [
 ].flatMap((place) => LIVE_KEYS.map((key) => `${place}.${key}`));
 
 /**
- * The settings an account goes on with: its own, and the live keys of `now`. A configuration that is at fault changes
- * nothing.
+ * The settings an account goes on with: its own, the live keys of `now`, and whether it is enabled: the host stops an
+ * account that is switched off once no turn runs, which a backlog would put off for ever. A configuration that is at
+ * fault changes nothing else.
  */
 export function withLiveKeys(started: AccountConfig, last: AccountConfig, now: AccountConfig): AccountConfig {
-  if (now.problems.length > 0) return last;
+  const { enabled } = now;
+  if (now.problems.length > 0) return enabled === last.enabled ? last : { ...last, enabled };
   const { name: _, ...rest } = started;
   const live = Object.fromEntries(LIVE_SETTINGS.flatMap((key) => (now[key] === undefined ? [] : [[key, now[key]]])));
-  return { ...rest, ...live };
+  return { ...rest, ...live, enabled };
 }

@@ -82,7 +82,7 @@ export async function startAccount(ctx: Context): Promise<void> {
 
 async function live(ctx: Context, log: AccountLog, setState: (state: AccountState) => void): Promise<void> {
   const account = ctx.account;
-  const current = liveConfig(account);
+  const current = liveConfig(account, log);
   let forget = (): void => undefined;
   await runAccount({
     config: account,

@@ -46,6 +46,8 @@ export interface DeliveryOptions {
   readonly maxConcurrency: number;
   readonly turnTimeoutMs: number;
   readonly maxAttempts: number;
+  /** Starts no more turns while true; what is under way goes on, and events are taken over. */
+  readonly paused?: boolean;
   readonly parse?: AdmissionOptions;
   /** Without it, a reply says that its files could not be sent. */
   readonly files?: ReplyFiles;
@@ -191,7 +193,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     },
     maxConcurrency: () => options.maxConcurrency,
     retry: options.retry ?? RETRY,
-    mayStart: () => outbox.size < maxUnsent,
+    mayStart: () => outbox.size < maxUnsent && options.paused !== true,
     onReplied: (command, lane) => outbox.add(command, lane),
     onFinished(command) {
       openSince.delete(command);

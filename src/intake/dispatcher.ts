@@ -46,7 +46,7 @@ export interface DispatcherOptions {
   readonly limits: AttemptLimits;
   readonly maxConcurrency: () => number;
   readonly retry: BackoffLimits;
-  /** Whether there is room for another reply. */
+  /** Whether there is room for another reply, and turns are wanted at all. */
   readonly mayStart: () => boolean;
   /** A reply was written down. */
   readonly onReplied: (command: number, lane: string) => void;

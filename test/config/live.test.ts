@@ -39,4 +39,11 @@ describe("live keys", () => {
     const last = withLiveKeys(started, started, account({ maxConcurrency: 2 }));
     expect(withLiveKeys(started, last, account({ maxConcurrency: 3, resultTopicId: "?" }))).toBe(last);
   });
+
+  it("say that the account was switched off, whatever else is at fault", () => {
+    const started = account({ maxConcurrency: 1 });
+    const off = withLiveKeys(started, started, account({ enabled: false, agentId: "other" }));
+    expect(off).toEqual({ ...started, enabled: false });
+    expect(withLiveKeys(started, off, account({ enabled: true, resultTopicId: "?" }))).toEqual(started);
+  });
 });

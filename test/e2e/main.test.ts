@@ -437,17 +437,20 @@ describe("when something goes away and comes back", () => {
     const begun = await topics.publish({ message: "HOLD:switch", conversationKey: "switch" });
     await untilModelSees("HOLD:switch");
     const times = (line: string) => gateway.log().split(line).length;
-    const [stops, reloads] = [times("Gateway stopped"), times("requires channel reload")];
+    const [stops, noticed] = [times("Gateway stopped"), times("The account is switched off")];
     await setConfig(gateway.home, [{ path: `channels.${CHANNEL_ID}.enabled`, value: false }]);
-    await eventually("the host has seen the change", () => times("requires channel reload") > reloads);
+    // The host itself waits for the turn that runs, and would wait for the next ones as well.
+    await eventually("the account sees it", () => times("The account is switched off") > noticed);
     const later = await topics.publish({ message: "while off", conversationKey: "switch" });
+    const elsewhere = await topics.publish({ message: "while off, elsewhere", conversationKey: "switch too" });
     gateway.model.release("switch");
     await eventually("the account has stopped", () => times("Gateway stopped") > stops);
     expect(await topics.reply(begun)).toMatchObject({ status: "completed", message: "echo: HOLD:switch" });
-    expect(await topics.replyCounts([later])).toEqual([0]);
+    expect(await topics.replyCounts([later, elsewhere])).toEqual([0, 0]);
     expect(gateway.model.requests.some(({ text }) => text.includes("while off"))).toBe(false);
     await setConfig(gateway.home, [{ path: `channels.${CHANNEL_ID}.enabled`, value: true }]);
     expect(await topics.reply(later)).toMatchObject({ status: "completed", message: "echo: while off" });
+    expect(await topics.reply(elsewhere)).toMatchObject({ status: "completed", message: "echo: while off, elsewhere" });
   });
 
   it("goes on when its access token ends", async () => {

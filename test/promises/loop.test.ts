@@ -66,3 +66,23 @@ describe("a loop", () => {
     expect(new Set(bench.replies.map((reply) => (reply.payload["trace"] as { id: string }).id)).size).toBe(1);
   });
 });
+
+describe("the kill switch", () => {
+  it("starts no more turns, lets the running ones end, and loses nothing", async () => {
+    const bench = await new Bench().start();
+    await bench.send("c1", "running", "behind it");
+    bench.paused = true;
+    await bench.send("c2", "while it is off");
+    await bench.turn("running").end(replied("done"));
+    await bench.clock.advance(60_000);
+    expect(bench.begun).toEqual(["running"]);
+    expect(bench.answers).toEqual(["completed: done"]);
+    expect(bench.delivery.snapshot()).toMatchObject({ backlog: 2, running: 0 });
+
+    bench.auto = ({ command }) => replied(command.message);
+    bench.paused = false;
+    bench.delivery.pump();
+    await bench.clock.until(() => bench.replies.length === 3);
+    expect(bench.answers.toSorted()).toEqual(["completed: behind it", "completed: done", "completed: while it is off"]);
+  });
+});

@@ -42,6 +42,8 @@ export class Bench {
   owner: (request: TurnRequest) => "host" | "nobody" | "unknown" = () => "nobody";
   publishes: (() => Promise<void>) | undefined;
   diskFull = false;
+  /** The account has been switched off, and its gateway waits for the turns under way. */
+  paused = false;
   /** Makes an operation of the journal fail, for good or for once. */
   fault: (operation: keyof JournalOperations) => Error | undefined = () => undefined;
   delivery: Delivery;
@@ -58,6 +60,7 @@ export class Bench {
   #create(): Delivery {
     const life = { alive: true };
     this.#life = life;
+    const isPaused = (): boolean => this.paused;
     const never = (): Promise<never> => new Promise(() => {});
     const runner: TurnRunner = {
       run: (request, signal) => this.#hold(request, signal),
@@ -104,6 +107,9 @@ export class Bench {
         after: (delayMs, callback) => this.clock.after(delayMs, () => life.alive && callback()),
       },
       random: () => 0.5,
+      get paused() {
+        return isPaused();
+      },
       ...this.#options,
     });
   }
