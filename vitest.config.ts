@@ -19,6 +19,7 @@ export default defineConfig({
         test: {
           name: "crash",
           include: ["test/crash/**/*.test.ts"],
+          globalSetup: "test/crash/support/bundled-account.ts",
           testTimeout: 300_000,
           hookTimeout: 60_000,
         },

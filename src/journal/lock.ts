@@ -91,7 +91,11 @@ export function acquireLock(directory: string, pid: number): JournalLock {
   return {
     release() {
       if (!held.isOpen) return;
-      rmSync(ownerPath, { force: true });
+      try {
+        rmSync(ownerPath, { force: true });
+      } catch {
+        // Only a hint, again: the lock itself has to be freed.
+      }
       held.close();
     },
   };

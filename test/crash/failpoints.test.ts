@@ -33,7 +33,7 @@ const TRICKLE = 100;
 const TRICKLE_PAUSE_MS = 100;
 
 // A test that waits for its turn is not late.
-vi.setConfig({ maxConcurrency: 2, testTimeout: 1_200_000 * Math.ceil(RUNS / KILLS_PER_SITE), hookTimeout: 60_000 });
+vi.setConfig({ maxConcurrency: 5, testTimeout: 1_200_000 * Math.ceil(RUNS / KILLS_PER_SITE), hookTimeout: 60_000 });
 
 const dice = diceOf(SEED);
 const total = { kills: 0, commands: 0, places: 0 };

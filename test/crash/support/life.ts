@@ -5,12 +5,11 @@ import { once } from "node:events";
 import { closeSync, existsSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { inject } from "vitest";
 import type { AccountState } from "../../../src/account/state.ts";
 import type { FailpointName } from "../../../src/failpoint.ts";
 import type { FromAccount, Health, ToAccount } from "./protocol.ts";
 
-const ACCOUNT = fileURLToPath(new URL("../fixtures/account.ts", import.meta.url));
 const CRASH_AT = new URL("../fixtures/crash-at.ts", import.meta.url);
 /** Longer than anything waited for here takes on a machine that is busy. */
 const PATIENCE_MS = 90_000;
@@ -56,7 +55,7 @@ export class Life {
     const mark = join(dir, "mark");
     rmSync(mark, { force: true });
     const log = openSync(join(dir, "account.log"), "a");
-    this.#child = fork(ACCOUNT, [homeOf(dir), turnLogOf(dir), JSON.stringify(keys)], {
+    this.#child = fork(inject("account"), [homeOf(dir), turnLogOf(dir), JSON.stringify(keys)], {
       execArgv: crash === undefined ? [] : ["--import", preloadOf({ ...crash, mark })],
       env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
       stdio: ["ignore", log, log, "ipc"],

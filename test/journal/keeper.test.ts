@@ -1,0 +1,234 @@
+/** A damaged journal is replaced, and what can be read of it carried over, while somebody waits for an answer. */
+
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { isAgentruxError } from "../../src/errors.ts";
+import { type Keeper, openKeeper } from "../../src/journal/keeper.ts";
+import { type JournalFinding, rescue, setAside } from "../../src/journal/set-aside.ts";
+import { openStore } from "../../src/journal/store.ts";
+import type { JournalOperations } from "../../src/journal/types.ts";
+import { codeOf, hex, operations, reply, row, tempDir } from "./support.ts";
+
+const AT = Date.parse("2026-11-30T07:08:09.123Z");
+let dir: ReturnType<typeof tempDir>;
+let path: string;
+let findings: JournalFinding[];
+let keeper: Keeper | undefined;
+
+beforeEach(() => {
+  dir = tempDir();
+  path = join(dir.path, "journal.sqlite");
+  findings = [];
+});
+
+afterEach(() => {
+  keeper?.close();
+  keeper = undefined;
+  dir.remove();
+});
+
+function open(): Keeper {
+  keeper = openKeeper(
+    { path },
+    () => AT,
+    (finding) => findings.push(finding),
+  );
+  return keeper;
+}
+
+const call = (operation: keyof JournalOperations, ...args: readonly unknown[]) => ({
+  account: "default",
+  operation,
+  args,
+});
+
+function written(fill: (journal: JournalOperations) => void): void {
+  const store = openStore({ path });
+  fill(operations(store));
+  store.close();
+}
+
+/** Its pages with this text in them are made unreadable; the file must not be open. */
+function damagePagesWith(text: string): void {
+  const bytes = readFileSync(path);
+  for (let page = 1; page * 4096 < bytes.length; page += 1) {
+    const one = bytes.subarray(page * 4096, (page + 1) * 4096);
+    if (one.includes(text)) one.fill(0xa5);
+  }
+  writeFileSync(path, bytes);
+}
+
+describe("a journal that is damaged when it is opened", () => {
+  it("is set aside under the time, and told of", () => {
+    writeFileSync(path, "not a database ".repeat(500));
+    const [outcome] = open().run([call("admit", "t", [row("a")], AT)]);
+    expect(outcome).toMatchObject({ value: { ids: [AT + 1] } });
+    const aside = `${path}.corrupt-20261130-070809`;
+    const message = `The journal was damaged. It was set aside as ${aside} and a new one begun; 0 open commands were carried over.`;
+    expect(findings).toEqual([{ code: "journal_corrupt", setAside: aside, rescued: 0, message }]);
+    expect(readFileSync(aside, "utf8")).toContain("not a database");
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  it("is set aside under a name that is free, with its companions", () => {
+    for (let n = 0; n < 3; n += 1) {
+      for (const suffix of ["", "-wal", "-shm"]) writeFileSync(path + suffix, `${n}${suffix}`);
+      setAside(path, AT);
+    }
+    const names = ["", "-2", "-3"].flatMap((count) =>
+      ["", "-shm", "-wal"].map((suffix) => `journal.sqlite.corrupt-20261130-070809${count}${suffix}`),
+    );
+    expect(readdirSync(dir.path).toSorted()).toEqual(names.toSorted());
+    expect(readFileSync(`${path}.corrupt-20261130-070809-3-wal`, "utf8")).toBe("2-wal");
+  });
+
+  it("stays where it is when it is merely newer", async () => {
+    written(() => undefined);
+    const db = new DatabaseSync(path);
+    db.exec("PRAGMA user_version = 99");
+    db.close();
+    expect(await codeOf(() => open())).toBe("config");
+    expect(readdirSync(dir.path)).toEqual(["journal.sqlite"]);
+  });
+
+  it("is noticed although it can be opened", () => {
+    written((journal) => {
+      journal.admit(
+        "t",
+        Array.from({ length: 50 }, (_, n) =>
+          row(`e${n}`, { body: `"${n === 25 ? "HERE" : "x"}${"y".repeat(3_500)}"` }),
+        ),
+        1,
+      );
+    });
+    damagePagesWith("HERE");
+    open();
+    expect(findings).toHaveLength(1);
+    expect(findings[0]?.rescued).toBe(49);
+  });
+});
+
+describe("what is carried over", () => {
+  it("are commands, replies, dead letters, ids, positions and watches, under their numbers", () => {
+    written((journal) => {
+      journal.admit("t", [row("open"), row("answered"), row("done"), row("dead")], 1, "here");
+      journal.reply(2, [reply("answered")], 2);
+      journal.reply(3, [], 2);
+      journal.reply(4, [], 2, "no luck");
+      journal.keepWatch("w", 3, "{}");
+      const entities = [{ entity: "a", state: "1" }];
+      journal.admitWatch("w", { topicId: "t", rows: [], entities, sequence: 4, turns: [5], basis: "b" }, 3);
+    });
+    const aside = setAside(path, AT);
+    openStore({ path }).close();
+    expect(rescue(aside, path, AT)).toBe(2);
+
+    const store = openStore({ path });
+    const journal = operations(store);
+    expect(journal.openCommands(0, 10)).toMatchObject([{ id: 1, commandId: hex("open") }]);
+    expect(journal.nextReply(2)).toMatchObject({ replyId: "idk_answered_1" });
+    expect(journal.deadLetters(1e9, 10)).toMatchObject([{ id: 1, reason: "no luck" }]);
+    expect(journal.lastPosition("t")).toBe("here");
+    // What it knew of the world is of use as a whole only: it begins anew, and its numbers do not.
+    expect(journal.watches()).toEqual([{ name: "w", definition: "{}", born: 3, sequence: 4, turns: [5] }]);
+    expect(journal.watchedEntities("w", "", 10)).toEqual([]);
+    const names = ["open", "answered", "done", "dead", "new"];
+    expect(
+      journal.admit(
+        "t",
+        names.map((name) => row(name)),
+        9,
+      ).ids,
+    ).toEqual([0, 0, 0, 0, AT + 1]);
+    journal.reply(AT + 1, [reply("new")], 9, "no luck");
+    expect(journal.nextReply(AT + 1)?.id).toBe(AT + 1);
+    expect(journal.deadLetters(1e15, 1)).toMatchObject([{ id: AT + 1 }]);
+    store.close();
+  });
+
+  it("is never run twice, although the ids of a block were lost", () => {
+    written((journal) => {
+      journal.admit("t", [row("a")], 1);
+      journal.admit("t2", [row("b")], 1);
+    });
+    const db = new DatabaseSync(path);
+    db.exec(
+      "DELETE FROM seen; INSERT INTO sources (id, account, topic) VALUES (50, 'other', 't'); UPDATE commands SET source = 50 WHERE id = 2",
+    );
+    db.close();
+    const aside = setAside(path, AT);
+    openStore({ path }).close();
+    expect(rescue(aside, path, AT)).toBe(2);
+    const store = openStore({ path });
+    expect(operations(store).admit("t", [row("a")], 2).ids).toEqual([0]);
+    expect(operations(store, "other").admit("t", [row("b")], 2).ids).toEqual([0]);
+    store.close();
+  });
+
+  it("is nothing where nothing can be read, and no reply without its command", () => {
+    expect(existsSync(path)).toBe(false);
+    writeFileSync(`${path}.broken`, "no");
+    openStore({ path }).close();
+    expect(rescue(`${path}.broken`, path, AT)).toBe(0);
+
+    const lost = join(dir.path, "lost.sqlite");
+    const store = openStore({ path: lost });
+    operations(store).admit("t", [row("a")], 1);
+    operations(store).reply(1, [reply("a")], 1);
+    store.close();
+    const db = new DatabaseSync(lost);
+    db.exec("PRAGMA foreign_keys = OFF; DELETE FROM commands");
+    db.close();
+    expect(rescue(lost, path, AT)).toBe(0);
+    const check = new DatabaseSync(path);
+    expect(check.prepare("SELECT count(*) AS n FROM replies").get()?.["n"]).toBe(0);
+    check.close();
+  });
+});
+
+describe("a journal that is damaged while it runs", () => {
+  it("fails every call of the group as retryable, and serves the next", () => {
+    written((journal) => {
+      const body = `"${"y".repeat(3_500)}"`;
+      journal.admit(
+        "t",
+        Array.from({ length: 2_000 }, (_, n) => row(`e${n}`, { body })),
+        1,
+      );
+    });
+    const running = open();
+    const bytes = readFileSync(path);
+    // From another process it would be; SQLite has read no more than the first pages yet.
+    bytes.fill(0xa5, 4096 * 200, 4096 * 1_500);
+    writeFileSync(path, bytes);
+    const outcomes = running.run([call("openCommands", 0, 10_000), call("numbers")]);
+    expect(outcomes).toHaveLength(2);
+    for (const outcome of outcomes) {
+      const error = "error" in outcome ? outcome.error : undefined;
+      expect(isAgentruxError(error, "journal_corrupt") && error.retryable).toBe(true);
+      expect(error?.cause).toBeDefined();
+    }
+    expect(findings).toHaveLength(1);
+    const [after] = running.run([call("numbers")]);
+    expect(after).toMatchObject({ value: { received: findings[0]?.rescued } });
+    expect(findings).toHaveLength(1);
+  });
+});
+
+describe("a journal that is well", () => {
+  it("is served, kept up and closed without a finding", () => {
+    const running = open();
+    expect(running.run([call("admit", "t", [row("a")], AT), call("numbers")])).toMatchObject([
+      { value: { ids: [1] } },
+      { value: { received: 1 } },
+    ]);
+    expect(running.upkeep()).toBe(false);
+    expect(findings).toEqual([]);
+    running.close();
+    keeper = undefined;
+    expect(running.upkeep()).toBe(false);
+    expect(running.run([call("numbers")])).toMatchObject([{ error: { code: "disk" } }]);
+  });
+});
