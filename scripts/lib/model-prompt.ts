@@ -24,6 +24,7 @@ export interface CurrentTurn {
 
 const INTERNAL_CONTEXT = "<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>";
 const CONVERSATION_INFO = /^\[[^\]]*\] Conversation info:[\s\S]*?\n```\n\n/;
+const GO_ON = "[System] Your previous turn was interrupted by a gateway restart";
 const RUNTIME_LINE = /\n\nRuntime: agent=[\s\S]*$/;
 const TIME_PREFIX = /^\[[A-Z][a-z]{2} \d{4}-\d{2}-\d{2}[^\]]*\] /;
 /** Text of unknown origin between random markers, the shape both the host and the plugin use. */
@@ -79,9 +80,14 @@ function bareMessage(message: string): string {
   return message.replace(CONVERSATION_INFO, "").replace(RUNTIME_LINE, "").replace(TIME_PREFIX, "");
 }
 
-/** The current turn: the last real user message, and the newest tool result after it. */
+/**
+ * The current turn: the last real user message, and the newest tool result after it. After a crash the host asks to go on
+ * with what the transcript ends with, which is then the request.
+ */
 export function currentTurn(messages: readonly ChatMessage[]): CurrentTurn {
-  const at = messages.findLastIndex((m) => m.role === "user" && !m.text.startsWith(INTERNAL_CONTEXT));
+  const at = messages.findLastIndex(
+    ({ role, text }) => role === "user" && !text.startsWith(INTERNAL_CONTEXT) && !bareMessage(text).startsWith(GO_ON),
+  );
   const message = messages[at]?.text ?? "";
   return {
     text: unwrapRequest(message),

@@ -7,7 +7,8 @@
  *   dropped by the host's loop guard, or its sender may not send any more -> refused
  *   deferredToActiveRun                                 -> deferred: the reply comes through the outbound adapter
  *   no run began, nothing was delivered                 -> swallowed: the host has seen this attempt before
- *   an error payload, or outcome "failed"               -> failed
+ *   the host's queue for the session is full             -> not started (capacity)
+ *   an error payload, outcome "failed", or the host's words for an answer that is missing (notices.ts) -> failed
  *   text or media                                       -> replied, all blocks joined in order
  *   a run without a visible answer                      -> silent
  */
@@ -21,6 +22,7 @@ import { decideSender } from "../guard/senders.ts";
 import { CHANNEL_ID } from "../ids.ts";
 import type { TurnRequest, TurnResult } from "../replies/turn.ts";
 import { isLoopRefusal, loopFacts } from "./loop-budget.ts";
+import { missingAnswer } from "./notices.ts";
 import { isGivenUp, refusalReason } from "./refusal.ts";
 import { getRuntime } from "./runtime.ts";
 import { currentSession, giveUp, type TurnSession } from "./session.ts";
@@ -33,12 +35,19 @@ class Answer {
   readonly texts: string[] = [];
   readonly media: string[] = [];
   error: string | undefined;
+  isQueueFull = false;
 
   add(payload: ReplyPayload): void {
     if (payload.isReasoning || payload.isCommentary || payload.isCompactionNotice) return;
     if (payload.isFallbackNotice || payload.isStatusNotice) return;
     if (payload.isError) {
       this.error = payload.text ?? "the run failed";
+      return;
+    }
+    const missing = missingAnswer(payload.text ?? "");
+    if (missing !== undefined) {
+      if (missing === "queue full") this.isQueueFull = true;
+      else this.error = "the host found no answer to deliver";
       return;
     }
     if (payload.text?.trim()) this.texts.push(payload.text);
@@ -102,6 +111,7 @@ export async function runTurn(account: AccountConfig, request: TurnRequest, sign
         },
       },
     });
+    if (answer.isQueueFull) return { kind: "not-started", reason: "capacity" };
     if (answer.error !== undefined) return { kind: "failed", reason: answer.error };
     if (answer.texts.length > 0 || answer.media.length > 0) {
       return { kind: "replied", text: answer.texts.join("\n\n"), media: answer.media };

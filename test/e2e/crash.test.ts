@@ -21,7 +21,9 @@ import { CrashScene } from "../support/crash-scene.ts";
 import { eventually, type TestGateway } from "../support/gateway.ts";
 
 const KILLS = Number(process.env["GATEWAY_KILLS"] ?? 20);
-const COMMANDS = Number(process.env["GATEWAY_COMMANDS"] ?? 50 * KILLS);
+/** An agent's turn takes the host some 0.4 s: more than this in a long run would be mostly waiting for them. */
+const COMMANDS = Number(process.env["GATEWAY_COMMANDS"] ?? Math.max(1_000, 10 * KILLS));
+const COMMANDS_PER_KILL = Math.ceil(COMMANDS / KILLS);
 const SEED = Number(process.env["CRASH_SEED"] ?? Date.now() % 1_000_000);
 const CONVERSATIONS = 25;
 /** One kill in so many is the gateway's, the last one too; the others are the hub's. */
@@ -204,7 +206,7 @@ describe("killed at moments nobody chose", () => {
 
   /** Waits until some more turns have reached the model: a kill that meets no work shows nothing. */
   async function someWork(dice: Dice): Promise<void> {
-    const until = (await scene.answered()) + dice.int(1, 40);
+    const until = (await scene.answered()) + dice.int(1, Math.min(40, COMMANDS_PER_KILL));
     const most = AbortSignal.timeout(15_000);
     while (!most.aborted && (await scene.answered()) < until) await sleep(dice.int(1, 200));
     await sleep(dice.int(0, 300));
@@ -215,7 +217,7 @@ describe("killed at moments nobody chose", () => {
     const before = scene.asked.length;
     const kills = { gateway: 0, hub: 0 };
     for (let n = 0; n < KILLS; n += 1) {
-      const publishing = publish(dice, Math.ceil(COMMANDS / KILLS));
+      const publishing = publish(dice, COMMANDS_PER_KILL);
       await someWork(dice);
       if (n % GATEWAY_SHARE === 0 || n === KILLS - 1) {
         await gateway.kill();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isHostNotice } from "../../src/host/notices.ts";
+import { isHostNotice, missingAnswer } from "../../src/host/notices.ts";
 
 describe("isHostNotice", () => {
   it("knows the notices of a restart, with either apostrophe", () => {
@@ -17,5 +17,27 @@ describe("isHostNotice", () => {
     expect(isHostNotice("I'm continuing.")).toBe(false);
     expect(isHostNotice("The notice says: I'm continuing your interrupted request now")).toBe(false);
     expect(isHostNotice("")).toBe(false);
+  });
+});
+
+describe("missingAnswer", () => {
+  const failed =
+    "\u26a0\ufe0f OpenClaw couldn't produce or deliver a reply. Please try again. If this keeps happening, ask the operator to check the gateway logs.";
+  const full =
+    "This message was not queued because the session queue is full. Please try again after the current response finishes.";
+
+  it("knows what the host says in place of an answer, also with a reference", () => {
+    expect(missingAnswer(failed)).toBe("no answer");
+    expect(missingAnswer(`${failed} Reference: 1f2e-3d.`)).toBe("no answer");
+    expect(missingAnswer(full)).toBe("queue full");
+    expect([failed, full].map(isHostNotice)).toEqual([true, true]);
+  });
+
+  it("takes an answer that quotes it for an answer", () => {
+    for (const words of [failed, full]) {
+      expect(missingAnswer(`The log says: ${words}`)).toBeUndefined();
+      expect(missingAnswer(`${words}\nThat is all.`)).toBeUndefined();
+    }
+    expect(missingAnswer("")).toBeUndefined();
   });
 });

@@ -70,3 +70,39 @@ describe("a turn the host rejects", () => {
     expect(await run("elsewhere")).toMatchObject({ kind: "not-started" });
   });
 });
+
+describe("a turn in place of whose answer the host speaks itself", () => {
+  interface Delivery {
+    readonly delivery: { readonly deliver: (payload: { readonly text: string }) => Promise<unknown> };
+  }
+
+  function hostThatSays(...texts: readonly string[]): void {
+    const dispatch = async ({ delivery }: Delivery): Promise<object> => {
+      for (const text of texts) await delivery.deliver({ text });
+      return { dispatched: false };
+    };
+    const runtime = { config: { current: () => ({}) }, channel: { inbound: { dispatch } } };
+    setRuntime(runtime as unknown as Parameters<typeof setRuntime>[0]);
+  }
+  const MISSING =
+    "\u26a0\ufe0f OpenClaw couldn't produce or deliver a reply. Please try again. If this keeps happening, ask the operator to check the gateway logs.";
+  const FULL =
+    "This message was not queued because the session queue is full. Please try again after the current response finishes.";
+
+  it("has failed, also when something came before it", async () => {
+    hostThatSays(MISSING);
+    expect(await run("a")).toEqual({ kind: "failed", reason: "the host found no answer to deliver" });
+    hostThatSays("half of it", MISSING);
+    expect(await run("a")).toMatchObject({ kind: "failed" });
+  });
+
+  it("was not started when the session's queue is full", async () => {
+    hostThatSays(FULL);
+    expect(await run("a")).toEqual({ kind: "not-started", reason: "capacity" });
+  });
+
+  it("has been answered when the agent merely quotes it", async () => {
+    hostThatSays(`It said: ${MISSING}`);
+    expect(await run("a")).toEqual({ kind: "replied", text: `It said: ${MISSING}`, media: [] });
+  });
+});

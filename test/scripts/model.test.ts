@@ -43,6 +43,19 @@ describe("reading the request out of the host's wrapping", () => {
     expect(turn).toEqual({ text: "second", outside: "second", toolResult: undefined });
   });
 
+  it("goes on with what the transcript ends with when the host asks for it after a crash", () => {
+    const goOn =
+      "[Sat 2026-11-21 07:58 UTC] [System] Your previous turn was interrupted by a gateway restart while ...";
+    const messages = [
+      { role: "user", text: "first" },
+      { role: "assistant", text: "echo: first" },
+      { role: "user", text: "second" },
+      { role: "user", text: goOn },
+      { role: "user", text: INTERNAL },
+    ];
+    expect(currentTurn(messages).text).toBe("second");
+  });
+
   it("counts a tool result only when it follows the request", () => {
     const round = [
       { role: "user", text: "use it" },

@@ -3,6 +3,7 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type ChannelStatus, channelStatus } from "../../scripts/lib/channel-status.ts";
 import { stopAllChildren } from "../../scripts/lib/children.ts";
 import { CHANNEL_ID } from "../../scripts/lib/host-config.ts";
@@ -15,7 +16,8 @@ import { startTestHub } from "./hub.ts";
 import { TestTopics } from "./topics.ts";
 
 /** The host resumes interrupted turns one after the other, some seconds after its start. */
-const PATIENCE_MS = 240_000;
+const STALLED_MS = 240_000;
+const LOOK_EVERY_MS = 250;
 
 export class CrashScene {
   readonly crash: CrashGateway;
@@ -72,14 +74,18 @@ export class CrashScene {
     return new Set(terminalReplies(this.#results).map((reply) => reply["request_id"])).size;
   }
 
-  /** Waits until everything asked so far has a terminal reply. @throws with what has none */
+  /** Waits until everything asked so far has a terminal reply. @throws with what has none, once no more come */
   async allAnswered(): Promise<void> {
     const wanted = this.asked.length;
-    await eventually("everything is answered", async () => (await this.answered()) >= wanted, PATIENCE_MS).catch(
-      async (cause: unknown) => {
-        throw new Error(`${String(cause)}\n${(await this.verdict()).join("\n")}`, { cause });
-      },
-    );
+    let answered = await this.answered();
+    for (let lastAt = performance.now(); answered < wanted; await sleep(LOOK_EVERY_MS)) {
+      const now = await this.answered();
+      if (now > answered) lastAt = performance.now();
+      answered = now;
+      if (performance.now() - lastAt < STALLED_MS) continue;
+      const broken = (await this.verdict()).join("\n");
+      throw new Error(`no reply for ${STALLED_MS / 1_000} s, ${answered} of ${wanted} are there:\n${broken}`);
+    }
   }
 
   /** Every broken promise, with what was answered there. */
