@@ -205,7 +205,7 @@ describe("the file", () => {
     open();
     const body = "x".repeat(60_000);
     let longest = 0;
-    for (let n = 0; n < 700; n += 1) {
+    for (let n = 0; n < 330; n += 1) {
       journal.admit(TOPIC, [row(`big${n}`, { body })], 1);
       longest = Math.max(longest, statSync(`${path}-wal`).size);
     }
