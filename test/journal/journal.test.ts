@@ -221,6 +221,59 @@ describe("the operator's way in", () => {
     expect(existsSync(pathOf())).toBe(false);
   });
 
+  it("tells its owner, and nobody where it is the owner itself", async () => {
+    await (await open()).close();
+    const alone = await openOperatorJournal(dir.path, "default");
+    expect([alone?.owned, alone?.ownerPid]).toEqual([false, undefined]);
+    expect(await alone?.move("t", "c")).toBeUndefined();
+    expect(await alone?.act("drop", 1)).toBe("not found");
+    await alone?.close();
+    const child = await holder();
+    const guest = await openOperatorJournal(dir.path, "default");
+    expect([guest?.owned, guest?.ownerPid]).toEqual([true, child.pid]);
+    await guest?.close();
+  });
+
+  it("drops and shows a letter by itself, once", async () => {
+    const file = await open();
+    const journal = file.account("default");
+    const { ids } = await journal.admit("t", [row("a")], NOW);
+    await journal.reply(ids[0] ?? 0, [], NOW, "no luck");
+    await file.close();
+    const operator = await openOperatorJournal(dir.path, "default");
+    const [letter] = (await operator?.deadLetters(1e9, 10)) ?? [];
+    expect(await operator?.deadLetter(letter?.id ?? 0)).toMatchObject({ reason: "no luck", body: '{"name":"a"}' });
+    expect(await operator?.act("drop", letter?.id ?? 0)).toBe("done");
+    expect(await operator?.deadLetters(1e9, 10)).toEqual([]);
+    await operator?.close();
+  });
+
+  it("asks a gateway to read on elsewhere, and hears of it", async () => {
+    const journal = (await open()).account("default");
+    const operator = await openOperatorJournal(dir.path, "default");
+    const moving = operator?.move("t", "c 7");
+    let requests = await journal.openRequests();
+    while (requests.length === 0) requests = await journal.openRequests();
+    expect(requests).toMatchObject([{ wanted: { action: "move", topicId: "t", cursor: "c 7" } }]);
+    await journal.answerRequest(requests[0]?.id ?? 0, "done", NOW);
+    expect(await moving).toBe("done");
+    expect(await operator?.deadLetter(1)).toBeUndefined();
+    await operator?.close();
+  });
+
+  it("is refused beside a gateway of another release, and where the journal cannot be opened at all", async () => {
+    await holder();
+    const db = new DatabaseSync(pathOf());
+    db.exec("PRAGMA user_version = 2");
+    db.close();
+    expect(await codeOf(openOperatorJournal(dir.path, "default"))).toBe("config");
+    children.pop()?.kill("SIGKILL");
+    const newer = new DatabaseSync(pathOf());
+    newer.exec("PRAGMA user_version = 99");
+    newer.close();
+    expect(await codeOf(openOperatorJournal(dir.path, "default"))).toBe("config");
+  });
+
   it("acts by itself while no gateway runs", async () => {
     const file = await open();
     const journal = file.account("default");
