@@ -1,6 +1,6 @@
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
@@ -62,6 +62,45 @@ describe("an open journal", () => {
     const names = readdirSync(dir.path);
     expect(names).toContain("journal.sqlite-wal");
     for (const name of names) expect([name, statSync(join(dir.path, name)).mode & 0o777]).toEqual([name, 0o600]);
+  });
+
+  it("makes its folder for its owner only, and takes rights from files that others could read", async () => {
+    const directory = join(dir.path, "made", "here");
+    const file = await openJournal({ directory });
+    expect(statSync(directory).mode & 0o777).toBe(0o700);
+    await file.close();
+    const path = join(directory, "journal.sqlite");
+    const loose = [path, `${path}-wal`, `${path}-shm`];
+    for (const name of loose) {
+      writeFileSync(name, "", { flag: "a" });
+      chmodSync(name, 0o644);
+    }
+    const again = await openJournal({ directory });
+    for (const name of loose) expect([name, statSync(name).mode & 0o777]).toEqual([name, 0o600]);
+    await again.close();
+  });
+
+  it("tells its size with its log, and stays below the one it is given", async () => {
+    const file = await open({ maxBytes: 1 });
+    // Upkeep may write meanwhile.
+    expect(await file.bytes()).toBeGreaterThan(statSync(pathOf()).size);
+    expect(await codeOf(file.account("default").admit("t", [row("a")], NOW))).toBe("disk");
+    await file.close();
+    const closed = await file.bytes();
+    expect(closed).toBe(statSync(pathOf()).size);
+  });
+
+  it("keeps what it is told to keep", async () => {
+    const retention = { idsForMs: 1e12, maxIds: 1e6, deadLettersForMs: 1, maxDeadLetters: 10 };
+    const file = await open({ retention });
+    const journal = file.account("default");
+    const { ids } = await journal.admit("t", [row("a")], NOW);
+    await journal.reply(ids[0] ?? 0, [], NOW - 1_000, "no luck");
+    // Upkeep comes by soon after the start, or at the next start.
+    await file.close();
+    const again = (await open({ retention })).account("default");
+    for (let left = await again.deadLetters(1e9, 1); left.length > 0; left = await again.deadLetters(1e9, 1));
+    expect((await again.numbers()).deadLetters).toBe(0);
   });
 
   it("commits calls that wait together as one", async () => {
