@@ -110,7 +110,8 @@ async function attempt({ suites, work }: Test, limitMs: number): Promise<void> {
 
 async function tidy({ suites }: Test): Promise<void> {
   await runAll(book.finishing.toReversed());
-  for (const { hooks } of suites.toReversed()) await runAll([...hooks.afterEach, ...hooks.afterAll]);
+  for (const { hooks } of suites.toReversed())
+    await runAll([...hooks.afterEach.toReversed(), ...hooks.afterAll.toReversed()]);
 }
 
 /** Runs one test with the hooks of its suites. Returns how it failed. */

@@ -40,9 +40,8 @@ export const LIVE_PREFIXES: readonly string[] = [
 ].flatMap((place) => LIVE_KEYS.map((key) => `${place}.${key}`));
 
 /**
- * The settings an account goes on with: its own, the live keys of `now`, and whether it is enabled: the host stops an
- * account that is switched off once no turn runs, which a backlog would put off for ever. A configuration that is at
- * fault changes nothing else.
+ * The settings an account goes on with: its own, the live keys of `now`, and whether it is enabled: one that is
+ * switched off starts no more turns until the host stops it. A configuration that is at fault changes nothing else.
  */
 export function withLiveKeys(started: AccountConfig, last: AccountConfig, now: AccountConfig): AccountConfig {
   const { enabled } = now;

@@ -13,13 +13,11 @@ import { tryGetRuntime } from "./runtime.ts";
 const SWITCHED_OFF =
   "[agentrux] The account is switched off: no more turns are started, and the host stops it when those under way have ended";
 
-const theFile = createConfigFile();
-
 /** The host gives the same object until its configuration changes, so that each change is resolved once. */
 export function liveConfig(
   started: AccountConfig,
   log: { warn(line: string): void },
-  file: ConfigFile = theFile,
+  file: ConfigFile = createConfigFile(),
 ): () => AccountConfig {
   let seen: unknown;
   let last = started;

@@ -451,6 +451,7 @@ describe("when something goes away and comes back", () => {
     await setConfig(gateway.home, [{ path: `channels.${CHANNEL_ID}.enabled`, value: true }]);
     expect(await topics.reply(later)).toMatchObject({ status: "completed", message: "echo: while off" });
     expect(await topics.reply(elsewhere)).toMatchObject({ status: "completed", message: "echo: while off, elsewhere" });
+    expect(times("The account is switched off")).toBe(noticed + 1);
   });
 
   it("goes on when its access token ends", async () => {

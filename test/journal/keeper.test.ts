@@ -9,29 +9,25 @@ import { type Keeper, openKeeper } from "../../src/journal/keeper.ts";
 import { type JournalFinding, rescue, setAside } from "../../src/journal/set-aside.ts";
 import { openStore } from "../../src/journal/store.ts";
 import type { JournalOperations } from "../../src/journal/types.ts";
-import { codeOf, hex, operations, reply, row, tempDir } from "./support.ts";
+import { codeOf, folderForEach, hex, operations, reply, row } from "./support.ts";
 
 const AT = Date.parse("2026-11-30T07:08:09.123Z");
-let dir: ReturnType<typeof tempDir>;
-let path: string;
+const dir = folderForEach();
 let findings: JournalFinding[];
 let keeper: Keeper | undefined;
 
 beforeEach(() => {
-  dir = tempDir();
-  path = join(dir.path, "journal.sqlite");
   findings = [];
 });
 
 afterEach(() => {
   keeper?.close();
   keeper = undefined;
-  dir.remove();
 });
 
 function open(): Keeper {
   keeper = openKeeper(
-    { path },
+    { path: dir.journal },
     () => AT,
     (finding) => findings.push(finding),
   );
@@ -45,48 +41,48 @@ const call = (operation: keyof JournalOperations, ...args: readonly unknown[]) =
 });
 
 function written(fill: (journal: JournalOperations) => void): void {
-  const store = openStore({ path });
+  const store = openStore({ path: dir.journal });
   fill(operations(store));
   store.close();
 }
 
 /** Its pages with this text in them are made unreadable; the file must not be open. */
 function damagePagesWith(text: string): void {
-  const bytes = readFileSync(path);
+  const bytes = readFileSync(dir.journal);
   for (let page = 1; page * 4096 < bytes.length; page += 1) {
     const one = bytes.subarray(page * 4096, (page + 1) * 4096);
     if (one.includes(text)) one.fill(0xa5);
   }
-  writeFileSync(path, bytes);
+  writeFileSync(dir.journal, bytes);
 }
 
 describe("a journal that is damaged when it is opened", () => {
   it("is set aside under the time, and told of", () => {
-    writeFileSync(path, "not a database ".repeat(500));
+    writeFileSync(dir.journal, "not a database ".repeat(500));
     const [outcome] = open().run([call("admit", "t", [row("a")], AT)]);
     expect(outcome).toMatchObject({ value: { ids: [AT + 1] } });
-    const aside = `${path}.corrupt-20261130-070809`;
+    const aside = `${dir.journal}.corrupt-20261130-070809`;
     const message = `The journal was damaged. It was set aside as ${aside} and a new one begun; 0 open commands were carried over.`;
     expect(findings).toEqual([{ code: "journal_corrupt", setAside: aside, rescued: 0, message }]);
     expect(readFileSync(aside, "utf8")).toContain("not a database");
-    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(statSync(dir.journal).mode & 0o777).toBe(0o600);
   });
 
   it("is set aside under a name that is free, with its companions", () => {
     for (let n = 0; n < 3; n += 1) {
-      for (const suffix of ["", "-wal", "-shm"]) writeFileSync(path + suffix, `${n}${suffix}`);
-      setAside(path, AT);
+      for (const suffix of ["", "-wal", "-shm"]) writeFileSync(dir.journal + suffix, `${n}${suffix}`);
+      setAside(dir.journal, AT);
     }
     const names = ["", "-2", "-3"].flatMap((count) =>
       ["", "-shm", "-wal"].map((suffix) => `journal.sqlite.corrupt-20261130-070809${count}${suffix}`),
     );
     expect(readdirSync(dir.path).toSorted()).toEqual(names.toSorted());
-    expect(readFileSync(`${path}.corrupt-20261130-070809-3-wal`, "utf8")).toBe("2-wal");
+    expect(readFileSync(`${dir.journal}.corrupt-20261130-070809-3-wal`, "utf8")).toBe("2-wal");
   });
 
   it("stays where it is when it is merely newer", async () => {
     written(() => undefined);
-    const db = new DatabaseSync(path);
+    const db = new DatabaseSync(dir.journal);
     db.exec("PRAGMA user_version = 99");
     db.close();
     expect(await codeOf(() => open())).toBe("config");
@@ -121,11 +117,11 @@ describe("what is carried over", () => {
       const entities = [{ entity: "a", state: "1" }];
       journal.admitWatch("w", { topicId: "t", rows: [], entities, sequence: 4, turns: [5], basis: "b" }, 3);
     });
-    const aside = setAside(path, AT);
-    openStore({ path }).close();
-    expect(rescue(aside, path, AT)).toBe(2);
+    const aside = setAside(dir.journal, AT);
+    openStore({ path: dir.journal }).close();
+    expect(rescue(aside, dir.journal, AT)).toBe(2);
 
-    const store = openStore({ path });
+    const store = openStore({ path: dir.journal });
     const journal = operations(store);
     expect(journal.openCommands(0, 10)).toMatchObject([{ id: 1, commandId: hex("open") }]);
     expect(journal.nextReply(2)).toMatchObject({ replyId: "idk_answered_1" });
@@ -153,25 +149,25 @@ describe("what is carried over", () => {
       journal.admit("t", [row("a")], 1);
       journal.admit("t2", [row("b")], 1);
     });
-    const db = new DatabaseSync(path);
+    const db = new DatabaseSync(dir.journal);
     db.exec(
       "DELETE FROM seen; INSERT INTO sources (id, account, topic) VALUES (50, 'other', 't'); UPDATE commands SET source = 50 WHERE id = 2",
     );
     db.close();
-    const aside = setAside(path, AT);
-    openStore({ path }).close();
-    expect(rescue(aside, path, AT)).toBe(2);
-    const store = openStore({ path });
+    const aside = setAside(dir.journal, AT);
+    openStore({ path: dir.journal }).close();
+    expect(rescue(aside, dir.journal, AT)).toBe(2);
+    const store = openStore({ path: dir.journal });
     expect(operations(store).admit("t", [row("a")], 2).ids).toEqual([0]);
     expect(operations(store, "other").admit("t", [row("b")], 2).ids).toEqual([0]);
     store.close();
   });
 
   it("is nothing where nothing can be read, and no reply without its command", () => {
-    expect(existsSync(path)).toBe(false);
-    writeFileSync(`${path}.broken`, "no");
-    openStore({ path }).close();
-    expect(rescue(`${path}.broken`, path, AT)).toBe(0);
+    expect(existsSync(dir.journal)).toBe(false);
+    writeFileSync(`${dir.journal}.broken`, "no");
+    openStore({ path: dir.journal }).close();
+    expect(rescue(`${dir.journal}.broken`, dir.journal, AT)).toBe(0);
 
     const lost = join(dir.path, "lost.sqlite");
     const store = openStore({ path: lost });
@@ -181,8 +177,8 @@ describe("what is carried over", () => {
     const db = new DatabaseSync(lost);
     db.exec("PRAGMA foreign_keys = OFF; DELETE FROM commands");
     db.close();
-    expect(rescue(lost, path, AT)).toBe(0);
-    const check = new DatabaseSync(path);
+    expect(rescue(lost, dir.journal, AT)).toBe(0);
+    const check = new DatabaseSync(dir.journal);
     expect(check.prepare("SELECT count(*) AS n FROM replies").get()?.["n"]).toBe(0);
     check.close();
   });
@@ -199,10 +195,10 @@ describe("a journal that is damaged while it runs", () => {
       );
     });
     const running = open();
-    const bytes = readFileSync(path);
+    const bytes = readFileSync(dir.journal);
     // From another process it would be; SQLite has read no more than the first pages yet.
     bytes.fill(0xa5, 4096 * 200, 4096 * 1_500);
-    writeFileSync(path, bytes);
+    writeFileSync(dir.journal, bytes);
     const outcomes = running.run([call("openCommands", 0, 10_000), call("numbers")]);
     expect(outcomes).toHaveLength(2);
     for (const outcome of outcomes) {

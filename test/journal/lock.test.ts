@@ -1,19 +1,13 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { acquireLock, createPrivateFile, isOwned, lastOwner } from "../../src/journal/lock.ts";
 import { primaryCode, SQLITE_BUSY, sqliteFault } from "../../src/journal/sqlite-fault.ts";
 import { AgentruxError } from "../../src/errors.ts";
-import { codeOf, tempDir } from "./support.ts";
+import { codeOf, folderForEach } from "./support.ts";
 
-let dir: ReturnType<typeof tempDir>;
+const dir = folderForEach();
 const at = (name: string): string => join(dir.path, name);
-
-beforeEach(() => {
-  dir = tempDir();
-});
-
-afterEach(() => dir.remove());
 
 function faultOf(work: () => unknown): AgentruxError {
   try {

@@ -1,12 +1,11 @@
 /** Files of every earlier shape are brought to the newest one, with all that is in them. */
 
-import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { inspectJournal } from "../../src/journal/inspect.ts";
 import { SCHEMA_VERSION } from "../../src/journal/schema.ts";
 import { openStore } from "../../src/journal/store.ts";
-import { codeOf, hex, operations, row, tempDir } from "./support.ts";
+import { codeOf, folderForEach, hex, operations, row } from "./support.ts";
 
 /** The shape of version 1 as it was released: never to be changed. */
 const VERSION_1 = `
@@ -51,18 +50,10 @@ const STEPS = [
    PRAGMA user_version = 3;`,
 ];
 
-let dir: ReturnType<typeof tempDir>;
-let path: string;
-
-beforeEach(() => {
-  dir = tempDir();
-  path = join(dir.path, "journal.sqlite");
-});
-
-afterEach(() => dir.remove());
+const dir = folderForEach();
 
 function write(version: number): void {
-  const db = new DatabaseSync(path);
+  const db = new DatabaseSync(dir.journal);
   for (const step of [VERSION_1, ...STEPS].slice(0, version)) db.exec(step);
   db.close();
 }
@@ -70,7 +61,7 @@ function write(version: number): void {
 describe("a journal of an earlier shape", () => {
   it.each([1, 2, 3])("version %i keeps everything", (version) => {
     write(version);
-    const store = openStore({ path });
+    const store = openStore({ path: dir.journal });
     const journal = operations(store);
     expect(journal.openCommands(0, 10)).toMatchObject([{ id: 7, commandId: hex("open"), receivedAt: 5 }]);
     expect(journal.deadLetters(1e9, 10)).toMatchObject([{ id: 3, reason: "no luck", attempt: 2, topicId: "t1" }]);
@@ -81,7 +72,7 @@ describe("a journal of an earlier shape", () => {
     journal.keepWatch("w", 12);
     store.close();
 
-    const again = openStore({ path });
+    const again = openStore({ path: dir.journal });
     expect(operations(again).openRequests()).toHaveLength(2);
     expect(operations(again).watches()).toHaveLength(1);
     expect(operations(again).lastPosition("t1")).toBe("there");
@@ -90,18 +81,18 @@ describe("a journal of an earlier shape", () => {
 
   it("is not touched by a guest, nor by being looked at", async () => {
     write(2);
-    expect(await codeOf(() => openStore({ path, asGuest: true }))).toBe("config");
+    expect(await codeOf(() => openStore({ path: dir.journal, asGuest: true }))).toBe("config");
     expect(inspectJournal(dir.path, "default")?.condition).toEqual({ kind: "other-release", version: 2 });
-    const db = new DatabaseSync(path);
+    const db = new DatabaseSync(dir.journal);
     expect(db.prepare("PRAGMA user_version").get()?.["user_version"]).toBe(2);
     db.close();
   });
 
   it("is written through by its owner only: a guest finds the newest shape", () => {
     write(1);
-    openStore({ path }).close();
-    openStore({ path, asGuest: true }).close();
-    const db = new DatabaseSync(path);
+    openStore({ path: dir.journal }).close();
+    openStore({ path: dir.journal, asGuest: true }).close();
+    const db = new DatabaseSync(dir.journal);
     expect(db.prepare("PRAGMA user_version").get()?.["user_version"]).toBe(SCHEMA_VERSION);
     db.close();
   });

@@ -1,31 +1,28 @@
 /** What is written down comes back as it was, field by field, also after a restart. */
 
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openStore, type Store } from "../../src/journal/store.ts";
 import type { AdmissionRow, JournalOperations, WatchFlush } from "../../src/journal/types.ts";
-import { hex, operations, reply, row, tempDir } from "./support.ts";
+import { folderForEach, hex, operations, reply, row } from "./support.ts";
 
 const TOPIC = "t1";
-let dir: ReturnType<typeof tempDir>;
+const dir = folderForEach();
 let store: Store;
 let journal: JournalOperations;
 let other: JournalOperations;
 
 function open(): void {
-  store = openStore({ path: join(dir.path, "journal.sqlite") });
+  store = openStore({ path: dir.journal });
   journal = operations(store);
   other = operations(store, "other");
 }
 
 beforeEach(() => {
-  dir = tempDir();
   open();
 });
 
 afterEach(() => {
   store.close();
-  dir.remove();
 });
 
 function reopen(): void {

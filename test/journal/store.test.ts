@@ -1,28 +1,23 @@
 import { existsSync, statSync } from "node:fs";
-import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SCHEMA_VERSION } from "../../src/journal/schema.ts";
 import { openStore, type Store } from "../../src/journal/store.ts";
 import type { JournalOperations } from "../../src/journal/types.ts";
-import { codeOf, hex, operations, reply, row, tempDir } from "./support.ts";
+import { codeOf, folderForEach, hex, operations, reply, row } from "./support.ts";
 
 const TOPIC = "t1";
-let dir: ReturnType<typeof tempDir>;
-let path: string;
+const dir = folderForEach();
 let store: Store;
 let journal: JournalOperations;
 
 beforeEach(() => {
-  dir = tempDir();
-  path = join(dir.path, "journal.sqlite");
-  store = openStore({ path });
+  store = openStore({ path: dir.journal });
   journal = operations(store);
 });
 
 afterEach(() => {
   store.close();
-  dir.remove();
 });
 
 function admitOne(name: string, at = 1): number {
@@ -31,7 +26,7 @@ function admitOne(name: string, at = 1): number {
 
 function reopen(): void {
   store.close();
-  store = openStore({ path });
+  store = openStore({ path: dir.journal });
   journal = operations(store);
 }
 
@@ -247,7 +242,7 @@ describe("a journal that holds too much", () => {
 
   it("takes nothing more over, and goes on when there is room", async () => {
     store.close();
-    store = openStore({ path, maxBytes: 500_000 });
+    store = openStore({ path: dir.journal, maxBytes: 500_000 });
     journal = operations(store);
     let taken = 0;
     const fill = (): void => {
@@ -273,7 +268,7 @@ describe("keeping and forgetting", () => {
 
   beforeEach(() => {
     store.close();
-    store = openStore({ path, retention });
+    store = openStore({ path: dir.journal, retention });
     journal = operations(store);
   });
 
@@ -305,10 +300,10 @@ describe("keeping and forgetting", () => {
   it("keeps ids of events that come one by one in few blocks", () => {
     for (let n = 0; n < 500; n += 1) admitOne(`e${n}`);
     store.close();
-    const db = new DatabaseSync(path);
+    const db = new DatabaseSync(dir.journal);
     expect(Number(db.prepare("SELECT count(*) AS n FROM seen").get()?.["n"])).toBe(2);
     db.close();
-    store = openStore({ path, retention });
+    store = openStore({ path: dir.journal, retention });
     journal = operations(store);
     expect(admitOne("e0")).toBe(0);
     expect(admitOne("e499")).toBe(0);
@@ -334,8 +329,8 @@ describe("keeping and forgetting", () => {
     }
     settle(2);
     store.close();
-    expect(statSync(path).size).toBeLessThan(12_000_000);
-    store = openStore({ path, retention });
+    expect(statSync(dir.journal).size).toBeLessThan(12_000_000);
+    store = openStore({ path: dir.journal, retention });
   });
 });
 
@@ -343,22 +338,22 @@ describe("the file", () => {
   it("is refused when a newer release wrote it, and left as it is", async () => {
     admitOne("a");
     store.close();
-    const db = new DatabaseSync(path);
+    const db = new DatabaseSync(dir.journal);
     db.exec(`PRAGMA user_version = ${SCHEMA_VERSION + 1}`);
     db.close();
-    expect(await codeOf(() => openStore({ path }))).toBe("config");
-    const check = new DatabaseSync(path);
+    expect(await codeOf(() => openStore({ path: dir.journal }))).toBe("config");
+    const check = new DatabaseSync(dir.journal);
     expect(Number(check.prepare("SELECT count(*) AS n FROM commands").get()?.["n"])).toBe(1);
     check.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
     check.close();
-    store = openStore({ path });
+    store = openStore({ path: dir.journal });
   });
 
   it("flushes each commit, and writes ahead", () => {
-    const db = new DatabaseSync(path);
+    const db = new DatabaseSync(dir.journal);
     expect(db.prepare("PRAGMA journal_mode").get()?.["journal_mode"]).toBe("wal");
     db.close();
     admitOne("a");
-    expect(existsSync(`${path}-wal`)).toBe(true);
+    expect(existsSync(`${dir.journal}-wal`)).toBe(true);
   });
 });

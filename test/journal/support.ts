@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterEach, beforeEach } from "vitest";
 import { AgentruxError } from "../../src/errors.ts";
 import type { Store } from "../../src/journal/store.ts";
 import type { AdmissionRow, JournalOperations, NewReply } from "../../src/journal/types.ts";
@@ -9,6 +10,23 @@ import type { AdmissionRow, JournalOperations, NewReply } from "../../src/journa
 export function tempDir(): { path: string; remove: () => void } {
   const path = mkdtempSync(join(tmpdir(), "agentrux-journal-"));
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** A folder of its own for each test of a file, and where its journal lies. Hooks made later still find it at their ends. */
+export function folderForEach(): { readonly path: string; readonly journal: string } {
+  let dir = { path: "", remove: (): void => undefined };
+  beforeEach(() => {
+    dir = tempDir();
+  });
+  afterEach(() => dir.remove());
+  return {
+    get path() {
+      return dir.path;
+    },
+    get journal() {
+      return join(dir.path, "journal.sqlite");
+    },
+  };
 }
 
 export const hex = (text: string): string => hash("sha256", text, "hex").slice(0, 32);

@@ -1,33 +1,25 @@
 /** What the journal forgets, and what it must not. */
 
 import { statSync } from "node:fs";
-import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { DEFAULT_RETENTION, type Retention } from "../../src/journal/retention.ts";
 import { openStore, type Store } from "../../src/journal/store.ts";
 import type { JournalOperations } from "../../src/journal/types.ts";
-import { operations, reply, row, tempDir } from "./support.ts";
+import { folderForEach, operations, reply, row } from "./support.ts";
 
 const DAY_MS = 86_400_000;
 const TOPIC = "t1";
-let dir: ReturnType<typeof tempDir>;
-let path: string;
+const dir = folderForEach();
 let store: Store;
 let journal: JournalOperations;
 
-beforeEach(() => {
-  dir = tempDir();
-  path = join(dir.path, "journal.sqlite");
-});
-
 afterEach(() => {
   store.close();
-  dir.remove();
 });
 
 function open(retention: Partial<Retention> = {}): void {
-  store = openStore({ path, retention: { ...DEFAULT_RETENTION, ...retention } });
+  store = openStore({ path: dir.journal, retention: { ...DEFAULT_RETENTION, ...retention } });
   journal = operations(store);
 }
 
@@ -49,7 +41,7 @@ function admit(from: number, count: number, at = 1): readonly number[] {
 const isKnown = (n: number): boolean => journal.admit(TOPIC, [row(`e${n}`)], 1).ids[0] === 0;
 
 function rows(table: string): number {
-  const db = new DatabaseSync(path, { readOnly: true });
+  const db = new DatabaseSync(dir.journal, { readOnly: true });
   const count = Number(db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.["n"]);
   db.close();
   return count;
@@ -144,7 +136,7 @@ describe("dead letters and requests", () => {
   it("go in portions, so that nobody waits long behind them", () => {
     open({ deadLettersForMs: 100 });
     store.close();
-    const db = new DatabaseSync(path);
+    const db = new DatabaseSync(dir.journal);
     db.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12000)
       INSERT INTO dead_letters (source, kind, reason, command_id, producer, lane, attempt, replays, received_at, died_at, body)
       SELECT 1, 'turn', 'x', 'c', 'p', 'l', 1, 0, 1, 1, '{}' FROM n`);
@@ -180,7 +172,7 @@ describe("the file", () => {
     };
     const sizeAfterwards = (): number => {
       store.close();
-      const { size } = statSync(path);
+      const { size } = statSync(dir.journal);
       open();
       return size;
     };
@@ -195,7 +187,7 @@ describe("the file", () => {
 
   it("is of the size of a page, and is vacuumed bit by bit", () => {
     open();
-    const db = new DatabaseSync(path, { readOnly: true });
+    const db = new DatabaseSync(dir.journal, { readOnly: true });
     const pragma = (name: string): unknown => db.prepare(`PRAGMA ${name}`).get()?.[name];
     expect([pragma("page_size"), pragma("auto_vacuum"), pragma("journal_mode")]).toEqual([4_096, 2, "wal"]);
     db.close();
@@ -207,7 +199,7 @@ describe("the file", () => {
     let longest = 0;
     for (let n = 0; n < 330; n += 1) {
       journal.admit(TOPIC, [row(`big${n}`, { body })], 1);
-      longest = Math.max(longest, statSync(`${path}-wal`).size);
+      longest = Math.max(longest, statSync(`${dir.journal}-wal`).size);
     }
     expect(longest).toBeGreaterThan(16 * 1_024 * 1_024);
     expect(longest).toBeLessThan(20 * 1_024 * 1_024);
@@ -224,7 +216,7 @@ describe("a group of calls", () => {
   it("that only reads does so beside another writer; one that writes waits for it, in vain", () => {
     open();
     store.close();
-    const other = new DatabaseSync(path);
+    const other = new DatabaseSync(dir.journal);
     open();
     other.exec("BEGIN IMMEDIATE");
     const reading = [
@@ -258,7 +250,7 @@ describe("a group of calls", () => {
   });
 
   it("takes nothing over beyond the size it is allowed, watches included, and answers what is open", () => {
-    store = openStore({ path, maxBytes: 1 });
+    store = openStore({ path: dir.journal, maxBytes: 1 });
     journal = operations(store);
     const flush = { topicId: "w", rows: [], entities: [], sequence: 1, turns: [] };
     const outcomes = store.run([
