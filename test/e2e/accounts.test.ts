@@ -21,7 +21,7 @@ import {
   setConfig,
 } from "../../scripts/lib/openclaw.ts";
 import { freeGatewayPort } from "../../scripts/lib/ports.ts";
-import { eventually } from "../support/gateway.ts";
+import { eventually, showLogOfFailed } from "../support/gateway.ts";
 import { startTestHub } from "../support/hub.ts";
 import { TestTopics } from "../support/topics.ts";
 
@@ -40,6 +40,8 @@ let second: TestTopics;
 let home: OpenClawHome;
 let model: ScriptedModel;
 let gateway: Gateway;
+
+showLogOfFailed(() => gateway);
 
 beforeAll(async () => {
   dir = fs.mkdtempSync(path.join(os.tmpdir(), "agentrux-accounts-"));

@@ -10,7 +10,7 @@ import type { Reply } from "../../scripts/lib/client-replies.ts";
 import { createServiceClient, type CredentialedClient } from "../../src/service/client.ts";
 import { activate } from "../../scripts/lib/client.ts";
 import { PNG } from "../attachments/support.ts";
-import { TestGateway } from "../support/gateway.ts";
+import { showLogOfFailed, TestGateway } from "../support/gateway.ts";
 import { startTestHub } from "../support/hub.ts";
 import { TestTopics } from "../support/topics.ts";
 
@@ -24,6 +24,8 @@ let gateway: TestGateway;
 let client: CredentialedClient;
 let workspace: string;
 const signal = AbortSignal.timeout(900_000);
+
+showLogOfFailed(() => gateway);
 
 beforeAll(async () => {
   dir = fs.mkdtempSync(path.join(os.tmpdir(), "agentrux-e2e-files-"));

@@ -18,7 +18,7 @@ import { setConfig, tryOpenClaw } from "../../scripts/lib/openclaw.ts";
 import { IN_THE_HOST } from "../crash/support/aims.ts";
 import { diceOf, type Dice } from "../promises/support/random.ts";
 import { CrashScene } from "../support/crash-scene.ts";
-import { eventually, type TestGateway } from "../support/gateway.ts";
+import { eventually, showLogOfFailed, type TestGateway } from "../support/gateway.ts";
 
 const KILLS = Number(process.env["GATEWAY_KILLS"] ?? 20);
 /** An agent's turn takes the host some 0.4 s: more than this in a long run would be mostly waiting for them. */
@@ -34,6 +34,8 @@ vi.setConfig({ testTimeout: 600_000 + KILLS * 60_000, hookTimeout: 480_000 });
 
 let scene: CrashScene;
 let gateway: TestGateway;
+
+showLogOfFailed(() => gateway);
 
 beforeAll(async () => {
   scene = await CrashScene.create({ maxAttempts: 20, maxConcurrency: 8, startFrom: "earliest" });

@@ -14,7 +14,7 @@ import { stopAllChildren } from "../../scripts/lib/children.ts";
 import { CHANNEL_ID } from "../../scripts/lib/host-config.ts";
 import type { Hub } from "../../scripts/lib/hub.ts";
 import { setConfig, tryOpenClaw } from "../../scripts/lib/openclaw.ts";
-import { eventually, TestGateway } from "../support/gateway.ts";
+import { eventually, showLogOfFailed, TestGateway } from "../support/gateway.ts";
 import { restartTestHub, startTestHub } from "../support/hub.ts";
 import { Secrets } from "../support/secrets.ts";
 import { TestTopics } from "../support/topics.ts";
@@ -33,6 +33,8 @@ let topics: TestTopics;
 let gateway: TestGateway;
 const secrets = new Secrets();
 const issueCode = async (script: string) => secrets.remember(await hub.issueCode(script));
+
+showLogOfFailed(() => gateway);
 
 beforeAll(async () => {
   dir = fs.mkdtempSync(path.join(os.tmpdir(), "agentrux-e2e-"));

@@ -12,7 +12,7 @@ import { stopAllChildren } from "../../scripts/lib/children.ts";
 import { openClaw, setConfig } from "../../scripts/lib/openclaw.ts";
 import { createFluxClient, type FluxClient } from "../../src/flux/client.ts";
 import type { TopicEvent } from "../../src/service/types.ts";
-import { eventually, TestGateway } from "../support/gateway.ts";
+import { eventually, showLogOfFailed, TestGateway } from "../support/gateway.ts";
 import { Transcripts } from "../support/transcripts.ts";
 import { never, World } from "../tools/flux/support.ts";
 import { Workshop } from "../tools/support.ts";
@@ -29,6 +29,8 @@ let world: World;
 /** Somebody else in the world, whom the operator trusts with everything. */
 let others: FluxClient;
 const transcripts = new Transcripts();
+
+showLogOfFailed(() => gateway);
 
 beforeAll(async () => {
   dir = fs.mkdtempSync(path.join(os.tmpdir(), "agentrux-e2e-tools-"));

@@ -12,7 +12,7 @@ import { CHANNEL_ID, PLUGIN_ID } from "../../scripts/lib/host-config.ts";
 import { Hub } from "../../scripts/lib/hub.ts";
 import { openClaw, setConfig } from "../../scripts/lib/openclaw.ts";
 import { createFluxClient, type FluxClient } from "../../src/flux/client.ts";
-import { eventually, TestGateway } from "../support/gateway.ts";
+import { eventually, showLogOfFailed, TestGateway } from "../support/gateway.ts";
 import { Secrets } from "../support/secrets.ts";
 import { TestTopics } from "../support/topics.ts";
 
@@ -30,6 +30,8 @@ let world: FluxClient;
 let gateway: TestGateway;
 const secrets = new Secrets();
 const shown: string[] = [];
+
+showLogOfFailed(() => gateway);
 
 beforeAll(async () => {
   dir = fs.mkdtempSync(path.join(os.tmpdir(), "agentrux-world-"));

@@ -3,7 +3,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { inject } from "vitest";
+import { beforeEach, inject } from "vitest";
 import { type ChannelStatus, readChannelStatus } from "../../scripts/lib/channel-status.ts";
 import { CHANNEL_ID, gatewaySettings, pluginSettings } from "../../scripts/lib/host-config.ts";
 import type { Hub } from "../../scripts/lib/hub.ts";
@@ -27,6 +27,7 @@ const START_TIMEOUT_MS = 300_000;
 /** The first turn of a gateway loads much of the host. */
 const TURN_TIMEOUT_MS = 180_000;
 const STOP_GRACE_MS = 30_000;
+const SHOWN_LOG_LINES = 200;
 
 /**
  * Waits until `probe` gives something other than undefined or false.
@@ -43,6 +44,16 @@ export async function eventually<T>(
     if (value !== undefined && value !== null && value !== false) return value as NonNullable<Exclude<T, false>>;
   }
   throw new Error(`${what}: not within ${timeoutMs / 1000} s`);
+}
+
+/** Prints what the gateway has logged lately when a test of the file fails: its log goes with the test's folder. */
+export function showLogOfFailed(gateway: () => { log(): string } | undefined): void {
+  beforeEach(({ onTestFailed }) => {
+    onTestFailed(({ task }) => {
+      const lines = (gateway()?.log() ?? "").trimEnd().split("\n").slice(-SHOWN_LOG_LINES);
+      console.error(`The gateway's log when "${task.name}" failed:\n${lines.join("\n")}`);
+    });
+  });
 }
 
 /** A configured OpenClaw with the plugin in it. */
