@@ -529,6 +529,7 @@ describe("an event of a listening topic", () => {
       return said.includes("backlog: 0") && said;
     });
     expect(status).toContain("deadLetters: 0");
+    expect(gateway.log()).not.toContain("dispatch failed");
     expect(notices("SILENT please").length).toBeLessThan(3);
   });
 });
