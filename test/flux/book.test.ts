@@ -303,6 +303,18 @@ describe("a flush that fails, or is overtaken", () => {
     expect(shown(desk.disk.get("lab/a")?.state)).toEqual({ t: 1, mine: 1 });
   });
 
+  it("still owes the disk what it owed before, should there be nothing to tell in the end", () => {
+    const desk = new Desk({ condition: { kind: "gone" } });
+    desk.set("lab/a", { t: 1 });
+    desk.remove("lab/a");
+    expect(desk.book.flush(0, true)?.changes).toHaveLength(1);
+    desk.book.abandon(0);
+    desk.set("lab/a", { t: 1 });
+    desk.wait(10_000);
+    expect(desk.told).toEqual([]);
+    expect(shown(desk.disk.get("lab/a")?.state)).toEqual({ t: 1 });
+  });
+
   it("does not tell of our own removal that came meanwhile", () => {
     const desk = new Desk({}, { "lab/a": { t: 0 } });
     desk.set("lab/a", { t: 1 });

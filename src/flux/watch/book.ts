@@ -26,6 +26,8 @@ interface Flight {
   readonly states: Map<string, Accounted>;
   /** Entities that it tells of. */
   readonly told: ReadonlySet<string>;
+  /** Entities whose account differed from what is written down, those among them that it tells of too. */
+  readonly unwritten: readonly string[];
 }
 
 const SCARCE_ENTITY_CHARS = 4 * 1_024;
@@ -223,11 +225,11 @@ export class Book {
         if (!states.has(entity)) write(entity, entry?.accounted, this.#pace.lasting(entry?.toldAt, now));
       }
     }
-    for (const entity of states.keys()) this.#unwritten.delete(entity);
+    const unwritten = [...states.keys()].filter((entity) => this.#unwritten.delete(entity));
     const endsBaseline = this.#baseline && this.#isWhole && this.#unwritten.size === 0;
     if (states.size === 0 && !endsBaseline) return undefined;
     const flush: Flush = { changes, states, at: now, endsBaseline };
-    this.#flight = { flush, states: new Map(states), told: new Set(changes.map(({ entity }) => entity)) };
+    this.#flight = { flush, states: new Map(states), told: new Set(changes.map(({ entity }) => entity)), unwritten };
     return flush;
   }
 
@@ -258,7 +260,7 @@ export class Book {
     const flight = this.#flight;
     if (flight === undefined) return;
     this.#flight = undefined;
-    for (const entity of flight.states.keys()) if (!flight.told.has(entity)) this.#unwritten.set(entity, now);
+    for (const entity of flight.unwritten) this.#unwritten.set(entity, now);
   }
 
   get #isWhole(): boolean {
