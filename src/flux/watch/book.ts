@@ -257,10 +257,8 @@ export class Book {
 
   /** The flush is not on disk. */
   abandon(now: number): void {
-    const flight = this.#flight;
-    if (flight === undefined) return;
+    for (const entity of this.#flight?.unwritten ?? []) this.#unwritten.set(entity, now);
     this.#flight = undefined;
-    for (const entity of flight.unwritten) this.#unwritten.set(entity, now);
   }
 
   get #isWhole(): boolean {
