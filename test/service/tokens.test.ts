@@ -1,5 +1,5 @@
 import { getEventListeners } from "node:events";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { AgentruxError, isAgentruxError } from "../../src/errors.ts";
 import { createHttpClient } from "../../src/service/http.ts";
 import { tokenEndpoints } from "../../src/service/token-endpoints.ts";
@@ -519,12 +519,11 @@ describe("generation B and the hybrid", () => {
       client_secret: "the-secret",
     });
     clock.pass(160_000);
-    await tokens.get(NEVER);
-    await until(() => peer.received.length === 2);
+    await vi.waitUntil(async () => (await tokens.get(NEVER)) === "aat_B1");
     clock.pass(3_000);
-    await until(() => peer.received.length === 2);
     expect(tokens.invalidate("aat_B0")).toBe(false);
     expect(await tokens.get(NEVER)).toBe("aat_B1");
+    expect(peer.received).toHaveLength(2);
     expect(tokens.invalidate("aat_B1")).toBe(true);
     expect(await tokens.get(NEVER)).toBe("aat_B2");
   });
