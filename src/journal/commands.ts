@@ -1,9 +1,10 @@
 /** Owns the table `commands`: taking over, attempts, the first reply. */
 
 import type { DatabaseSync } from "node:sqlite";
+import { commandWriter } from "./add-commands.ts";
 import {
-  type AdmissionRow,
   type CommandState,
+  EVENT_KNOWN,
   type JournalOperations,
   type OpenCommand,
   type OpenCommandWithBody,
@@ -32,11 +33,6 @@ export function toOpenCommand(row: Row): OpenCommand {
   };
 }
 
-function stateOf(row: AdmissionRow): CommandState {
-  if (row.replies !== undefined) return "replied";
-  return row.begun ? "running" : "received";
-}
-
 function withBody(row: Row | undefined): OpenCommandWithBody | undefined {
   return row && { ...toOpenCommand(row), body: String(row["body"]) };
 }
@@ -50,13 +46,10 @@ export function commandOperations(
   "admit" | "lastPosition" | "openCommands" | "openCommand" | "findOpen" | "begin" | "putBack" | "reply" | "numbers"
 > {
   const writeReplies = replyWriter(db);
+  const addCommands = commandWriter(db);
   const addSource = db.prepare("INSERT INTO sources (account, topic) VALUES (?, ?) ON CONFLICT DO NOTHING");
   const getSource = db.prepare("SELECT id, position FROM sources WHERE account = ? AND topic = ?");
   const setPosition = db.prepare("UPDATE sources SET position = ? WHERE id = ?");
-  const addCommand = db.prepare(
-    `INSERT INTO commands (source, command_id, producer, lane, state, attempt, tries, received_at, body)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  );
   const listOpen = db.prepare(
     `SELECT ${COLUMNS} FROM commands WHERE id > ? AND state <> 'replied' AND ${OF_ACCOUNT} ORDER BY id LIMIT ?`,
   );
@@ -86,35 +79,20 @@ export function commandOperations(
        (SELECT count(*) FROM dead_letters WHERE ${OF_ACCOUNT}) AS dead FROM commands WHERE ${OF_ACCOUNT}`,
   );
 
-  const admitOne = (source: number, row: AdmissionRow, at: number): number => {
-    const known = seen.take(row.commandId, row.requestKey);
-    if (known !== undefined) return known;
-    const attempts = row.begun ? 1 : 0;
-    const state = stateOf(row);
-    const added = addCommand.run(
-      source,
-      row.commandId,
-      row.producer,
-      row.lane,
-      state,
-      attempts,
-      attempts,
-      at,
-      row.body,
-    );
-    const id = Number(added.lastInsertRowid);
-    if (row.replies !== undefined) writeReplies(id, row.replies, at);
-    return id;
-  };
-
   return {
     admit(topicId, rows, at, position) {
       addSource.run(account, topicId);
       const source = Number(getSource.get(account, topicId)?.["id"]);
-      const ids = rows.map((row) => admitOne(source, row, at));
+      const known = rows.map((row) => seen.take(row.commandId, row.requestKey));
+      const added = rows.filter((_, index) => known[index] === undefined);
+      const newIds = addCommands(source, added, at);
+      for (const [index, { replies }] of added.entries()) {
+        if (replies !== undefined) writeReplies(newIds[index] ?? 0, replies, at);
+      }
       seen.write(at);
       if (position !== undefined) setPosition.run(position, source);
-      return { ids };
+      let next = 0;
+      return { ids: known.map((one) => one ?? newIds[next++] ?? EVENT_KNOWN) };
     },
     lastPosition(topicId) {
       const position = getSource.get(account, topicId)?.["position"];

@@ -6,7 +6,7 @@
  */
 
 import type { DatabaseSync } from "node:sqlite";
-import { encodeKeys, KEY_BYTES, SeenSet } from "./seen.ts";
+import { encodeKeys, KEY_BYTES, type SeenKey, seenKey, SeenSet } from "./seen.ts";
 import { EVENT_KNOWN, REQUEST_KNOWN } from "./types.ts";
 
 /** A block is filled up to this before the next one is begun: one page of the file. */
@@ -34,7 +34,7 @@ export function createSeenIds(db: DatabaseSync, account: string): SeenIds {
   const remove = db.prepare("DELETE FROM seen WHERE account = ? AND id <= ?");
 
   let picture: SeenSet | undefined;
-  let taken: string[] = [];
+  let taken: SeenKey[] = [];
 
   const load = (): SeenSet => {
     const set = new SeenSet();
@@ -48,13 +48,13 @@ export function createSeenIds(db: DatabaseSync, account: string): SeenIds {
   return {
     take(eventKey, requestKey) {
       picture ??= load();
-      if (picture.has(eventKey)) return EVENT_KNOWN;
-      if (requestKey !== undefined && picture.has(requestKey)) return REQUEST_KNOWN;
-      picture.add(eventKey);
-      taken.push(eventKey);
-      if (requestKey !== undefined) {
-        picture.add(requestKey);
-        taken.push(requestKey);
+      const event = seenKey(eventKey);
+      if (picture.has(event)) return EVENT_KNOWN;
+      const request = requestKey === undefined ? undefined : seenKey(requestKey);
+      if (request !== undefined && picture.has(request)) return REQUEST_KNOWN;
+      for (const key of request === undefined ? [event] : [event, request]) {
+        picture.add(key);
+        taken.push(key);
       }
       return undefined;
     },

@@ -12,9 +12,13 @@ const WORDS = 3;
 export const KEY_BYTES = WORDS * 4;
 const MIN_SLOTS = 1 << 10;
 
-/** A key as it comes from the caller: lowercase hex, of which the first 24 digits count. */
-function word(hexKey: string, index: number): number {
-  return Number.parseInt(hexKey.slice(index * 8, index * 8 + 8), 16) >>> 0;
+/** A key as it is kept: three unsigned words. */
+export type SeenKey = readonly [number, number, number];
+
+/** Reads a key as it comes from the caller: lowercase hex, of which the first 24 digits count. */
+export function seenKey(hexKey: string): SeenKey {
+  const word = (index: number): number => Number.parseInt(hexKey.slice(index * 8, index * 8 + 8), 16);
+  return [word(0), word(1), word(2)];
 }
 
 /** A set of keys: open addressing with linear probing, at most two thirds full. Keys are never removed one by one. */
@@ -27,13 +31,13 @@ export class SeenSet {
     return this.#size;
   }
 
-  has(hexKey: string): boolean {
-    return this.#find(word(hexKey, 0), word(hexKey, 1), word(hexKey, 2)) < 0;
+  has([a, b, c]: SeenKey): boolean {
+    return this.#find(a, b, c) < 0;
   }
 
   /** False when the key was there. */
-  add(hexKey: string): boolean {
-    return this.#add(word(hexKey, 0), word(hexKey, 1), word(hexKey, 2));
+  add([a, b, c]: SeenKey): boolean {
+    return this.#add(a, b, c);
   }
 
   /** Adds a block of keys as `encodeKeys` wrote it. */
@@ -47,7 +51,9 @@ export class SeenSet {
   #add(a: number, b: number, c: number): boolean {
     const slot = this.#find(a, b, c);
     if (slot < 0) return false;
-    this.#table.set([a, b, c], slot);
+    this.#table[slot] = a;
+    this.#table[slot + 1] = b;
+    this.#table[slot + 2] = c;
     this.#size += 1;
     if (this.#size * 3 > (this.#mask + 1) * 2) this.#grow();
     return true;
@@ -77,11 +83,11 @@ export class SeenSet {
 }
 
 /** Packs keys into a block. */
-export function encodeKeys(hexKeys: readonly string[]): Uint8Array {
-  const block = new Uint8Array(hexKeys.length * KEY_BYTES);
+export function encodeKeys(keys: readonly SeenKey[]): Uint8Array {
+  const block = new Uint8Array(keys.length * KEY_BYTES);
   const view = new DataView(block.buffer);
-  for (const [index, key] of hexKeys.entries()) {
-    for (let w = 0; w < WORDS; w += 1) view.setUint32(index * KEY_BYTES + w * 4, word(key, w));
+  for (const [index, key] of keys.entries()) {
+    for (const [place, word] of key.entries()) view.setUint32(index * KEY_BYTES + place * 4, word);
   }
   return block;
 }

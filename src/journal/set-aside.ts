@@ -5,7 +5,7 @@
 
 import { existsSync, renameSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
-import { encodeKeys } from "./seen.ts";
+import { encodeKeys, type SeenKey, seenKey } from "./seen.ts";
 
 const TABLES = ["sources", "seen", "commands", "replies", "dead_letters", "watches"] as const;
 
@@ -50,12 +50,12 @@ function copyRows(from: DatabaseSync, to: DatabaseSync, table: string, order: "A
  * that is open again must not be taken over a second time.
  */
 function rememberCarriedOver(to: DatabaseSync, at: number): void {
-  const keysOf = new Map<string, string[]>();
+  const keysOf = new Map<string, SeenKey[]>();
   const open = "SELECT s.account, c.command_id FROM commands c JOIN sources s ON s.id = c.source";
   for (const row of to.prepare(open).iterate()) {
     const account = String(row["account"]);
     const keys = keysOf.get(account) ?? [];
-    keys.push(String(row["command_id"]));
+    keys.push(seenKey(String(row["command_id"])));
     keysOf.set(account, keys);
   }
   const insert = to.prepare("INSERT INTO seen (account, newest_at, keys) VALUES (?, ?, ?)");

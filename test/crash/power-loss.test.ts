@@ -20,6 +20,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { diceOf, type Dice } from "../promises/support/random.ts";
 import { terminalReplies, violations } from "../support/checker.ts";
+import { seenKey } from "../../src/journal/seen.ts";
 import { CrashHub } from "./support/hub.ts";
 import { contentsOf, contradictions, copyJournal, cutWal, known, walOf } from "./support/image.ts";
 import { type Generation, Site } from "./support/site.ts";
@@ -150,7 +151,9 @@ describe("a power cut, on a disk that lied", () => {
       copyJournal(site.paths.dir, image);
       const { seen } = contentsOf(image);
       const done = new Set(answered.map(({ requestId }) => requestId));
-      const forgotten = passed.filter(({ commandId, requestId }) => !seen.has(commandId) && !done.has(requestId));
+      const forgotten = passed.filter(
+        ({ commandId, requestId }) => !seen.has(seenKey(commandId)) && !done.has(requestId),
+      );
       const gone = new Set(forgotten.map(({ requestId }) => requestId));
       lost += gone.size;
       const kept = site.asked.filter(({ requestId }) => !gone.has(requestId));

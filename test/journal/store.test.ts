@@ -64,6 +64,24 @@ describe("taking over", () => {
     expect(journal.nextReply(id ?? 0)?.replyId).toBe("idk_no_1");
   });
 
+  it("gives each command of a page its own number, whatever stands between them", () => {
+    admitOne("known");
+    const names = Array.from({ length: 30 }, (_, n) => (n % 7 === 3 ? "known" : `n${n}`));
+    const rows = names.map((name, n) =>
+      row(name, n === 5 ? { begun: true } : n === 12 ? { replies: [reply(name)] } : {}),
+    );
+    const { ids } = journal.admit(TOPIC, rows, 1);
+    const found = ids.map((id) => journal.openCommand(id));
+    expect(found.map((one) => one?.commandId)).toEqual(
+      names.map((name, n) => (name === "known" || n === 12 ? undefined : hex(name))),
+    );
+    expect(ids.map((id, n) => [names[n], id]).filter(([, id]) => id === 0)).toEqual(
+      Array.from({ length: 4 }, () => ["known", 0]),
+    );
+    expect(found[5]).toMatchObject({ state: "running", attempt: 1, tries: 1 });
+    expect(journal.nextReply(ids[12] ?? 0)?.replyId).toBe("idk_n12_1");
+  });
+
   it("lists what is open page by page, in order of arrival", () => {
     journal.admit(TOPIC, [row("a"), row("b"), row("c")], 1);
     const first = journal.openCommands(0, 2);

@@ -7,7 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import { commandIdOf } from "../../../src/intake/command.ts";
 import { parsePositions } from "../../../src/intake/positions.ts";
 import { JOURNAL_FILE_NAME } from "../../../src/journal/journal.ts";
-import { SeenSet } from "../../../src/journal/seen.ts";
+import { seenKey, SeenSet } from "../../../src/journal/seen.ts";
 import type { TopicEvent } from "../../../src/service/types.ts";
 import { terminalReplies } from "../../support/checker.ts";
 import type { Site } from "./site.ts";
@@ -103,10 +103,10 @@ export function contradictions({ integrity, seen, states }: Contents, { passed, 
   return [
     ...(integrity === "ok" ? [] : [`the journal is damaged: ${integrity}`]),
     ...passed
-      .filter(({ commandId }) => !seen.has(commandId))
+      .filter(({ commandId }) => !seen.has(seenKey(commandId)))
       .map(({ requestId }) => `the read position is past ${requestId}, which is not in the journal`),
     ...answered
-      .filter(({ commandId }) => (states.get(commandId) ?? "replied") !== "replied" || !seen.has(commandId))
+      .filter(({ commandId }) => (states.get(commandId) ?? "replied") !== "replied" || !seen.has(seenKey(commandId)))
       .map(({ requestId }) => `${requestId} is answered, and the journal knows nothing of it`),
   ];
 }
