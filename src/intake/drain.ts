@@ -3,7 +3,7 @@
  *
  *     pull a page -> hand it over (on disk when that resolves) -> move the waterline -> next page
  *
- * The next page is pulled while one is being handed over, never more. Pages grow from 100 to 1000 while they come back
+ * The next page is pulled while one is being handed over, never more. Pages grow from 100 to 250 while they come back
  * full. A drain ends at an empty page, or at a short one that reaches the newest position a hint has told; a short page
  * alone proves nothing, as a server may cut pages by size or filter them. A position that has aged out of the topic's
  * retention is set back to the oldest event there is: what was handed over before is recognised there.
@@ -50,7 +50,8 @@ export interface DrainSignals {
 }
 
 const PAGE_MIN = 100;
-const PAGE_MAX = 1_000;
+/** Pages of 1,000 are drained no faster, and take 100 MiB more of the gateway (docs/benchmarks.md). */
+const PAGE_MAX = 250;
 
 /**
  * Drains a topic once. Its position must be known.

@@ -145,7 +145,7 @@ describe("how it reads", () => {
     await idle(intake, time);
     expect(pullsDuringAdmission).toBe(2);
     expect(admission.sequences).toEqual(Array.from({ length: 5_000 }, (_, index) => index + 1));
-    expect(topic.pulls.map((pull) => pull.limit).slice(0, 6)).toEqual([100, 200, 400, 800, 1_000, 1_000]);
+    expect(topic.pulls.map((pull) => pull.limit).slice(0, 6)).toEqual([100, 200, 250, 250, 250, 250]);
   });
 
   it("to the end even where the server cuts pages short", async () => {
