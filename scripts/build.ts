@@ -3,11 +3,13 @@
  *
  * One output file per source file, unminified: hosts' scanners and people read what they install, and
  * files that read the environment must stay apart from files that use the network. The private wire workspace is
- * inlined into both; every other package stays an import.
+ * inlined into both. So is zod into the plugin, under `vendor/`, as the two dozen files of it that are used: whatever a
+ * plugin depends on is copied twice by every `openclaw` command, and zod is installed as 840 files, a second of each
+ * command. Every other package stays an import.
  */
 
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { rolldown } from "rolldown";
 
@@ -18,6 +20,8 @@ interface Target {
   readonly sources: string;
   readonly entries: Readonly<Record<string, string>>;
   readonly out: string;
+  /** Packages that become part of the output. */
+  readonly vendored: readonly string[];
 }
 
 const targets: readonly Target[] = [
@@ -32,12 +36,14 @@ const targets: readonly Target[] = [
       "journal/worker": "src/journal/worker.ts",
     },
     out: "dist",
+    vendored: ["zod"],
   },
   {
     name: "hub",
     sources: "hub/src",
     entries: { index: "hub/src/index.ts", "cli/main": "hub/src/cli/main.ts" },
     out: "hub/dist",
+    vendored: [],
   },
 ];
 
@@ -46,7 +52,7 @@ const isWire = (id: string) => id === "agentrux-wire" || id.includes(`${path.sep
 async function bundle(target: Target): Promise<void> {
   const build = await rolldown({
     input: Object.fromEntries(Object.entries(target.entries).map(([name, file]) => [name, path.join(root, file)])),
-    external: (id) => !id.startsWith(".") && !path.isAbsolute(id) && !isWire(id),
+    external: (id) => !id.startsWith(".") && !path.isAbsolute(id) && !isWire(id) && !target.vendored.includes(id),
     platform: "node",
     cwd: root,
   });
@@ -56,13 +62,20 @@ async function bundle(target: Target): Promise<void> {
       format: "esm",
       preserveModules: true,
       preserveModulesRoot: path.join(root, target.sources),
-      entryFileNames: (chunk) => `${chunk.name.replace(/^.*wire\/src\//, "wire/")}.js`,
+      entryFileNames: ({ name }) =>
+        `${name.replace(/^.*wire\/src\//, "wire/").replace(/^.*node_modules\//, "vendor/")}.js`,
       minify: false,
       // A fifth of the package otherwise; declarations keep theirs.
       comments: { jsdoc: false },
     });
   } finally {
     await build.close();
+  }
+  for (const name of target.vendored) {
+    copyFileSync(
+      path.join(root, "node_modules", name, "LICENSE"),
+      path.join(root, target.out, "vendor", name, "LICENSE"),
+    );
   }
 }
 

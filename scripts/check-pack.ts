@@ -9,7 +9,8 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 
 const PACKED_MAX_BYTES = 300 * 1024;
-const ALLOWED = /^(dist\/.+\.(js|d\.ts)|skills\/.+|openclaw\.plugin\.json|package\.json|README\.md|LICENSE)$/;
+const ALLOWED =
+  /^(dist\/.+\.(js|d\.ts)|dist\/vendor\/.+\/LICENSE|skills\/.+|openclaw\.plugin\.json|package\.json|README\.md|LICENSE)$/;
 const REQUIRED = [
   "dist/index.js",
   "dist/index.d.ts",
@@ -17,6 +18,7 @@ const REQUIRED = [
   "dist/secret-contract-api.js",
   "dist/doctor-contract-api.js",
   "dist/journal/worker.js",
+  "dist/vendor/zod/LICENSE",
   "openclaw.plugin.json",
   "skills/flux/SKILL.md",
   "skills/flux/references/api.md",
