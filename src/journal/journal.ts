@@ -102,8 +102,10 @@ function startWorker(path: string, lock: JournalLock, options: JournalOptions): 
   let lastSeq = 0;
   let closed: AgentruxError | undefined;
   let closing: Promise<void> | undefined;
-  const exited = new Promise<void>((resolve) => {
-    worker.once("exit", () => resolve());
+  let refused = false;
+  let cause: unknown;
+  const exited = new Promise<number>((resolve) => {
+    worker.once("exit", resolve);
   });
 
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker has no origin
@@ -152,9 +154,18 @@ function startWorker(path: string, lock: JournalLock, options: JournalOptions): 
       if (message.kind === "outcomes") settle(message.outcomes);
       else if (message.kind === "finding") options.onFinding?.(message.finding);
       else if (message.kind === "ready") resolve(file);
-      else reject(fromPlain(message.error));
+      else {
+        refused = true;
+        reject(fromPlain(message.error));
+      }
     });
-    worker.on("error", (cause) => {
+    worker.on("error", (error) => {
+      cause = error;
+    });
+    // Whether it told of an error or not: a call that waits for a thread that is gone would wait for ever.
+    void exited.then((code) => {
+      if (refused || closing !== undefined) return;
+      cause ??= new Error(`exit code ${code}`);
       const error = new AgentruxError("disk", "The journal's thread has ended.", { cause });
       reject(error);
       fail(error);

@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import type { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { resolveAccountConfig } from "../../src/config/resolve.ts";
 import { echo, Place, type Turn, until } from "./support.ts";
@@ -98,6 +99,36 @@ describe.each(["a", "b"] as const)("in generation %s", (generation) => {
     await place.restartHub();
     await place.publish({ request_id: "after", message: "still there?" });
     expect(await place.reply("after")).toMatchObject({ status: "completed" });
+  });
+});
+
+describe("a journal whose thread dies of itself", () => {
+  it("is opened again, and nothing is lost or doubled: neither the turn under way nor what came meanwhile", async () => {
+    const threads: Worker[] = [];
+    const note = (thread: Worker) => threads.push(thread);
+    process.on("worker", note);
+    try {
+      const mayEnd = Promise.withResolvers<void>();
+      const turn: Turn = async (request, signal) => {
+        if (request.command.message === "slow") await mayEnd.promise;
+        return echo(request, signal);
+      };
+      const running = await activated("b", turn);
+      await place.publish({ request_id: "before", message: "1" });
+      await place.reply("before");
+      await place.publish({ request_id: "under way", message: "slow", conversation_key: "slow" });
+      await until("the slow turn runs", () => running.turns.length === 2);
+      await threads.at(-1)?.terminate();
+      await place.publish({ request_id: "meanwhile", message: "2" });
+      mayEnd.resolve();
+      expect(await place.reply("meanwhile")).toMatchObject({ message: "echo: 2" });
+      expect(await place.reply("under way")).toMatchObject({ message: "echo: slow" });
+      expect(threads).toHaveLength(2);
+      expect(running.lines.filter((line) => line.includes("The journal's thread has ended"))).toHaveLength(1);
+      expect(await place.replies()).toHaveLength(3);
+    } finally {
+      process.off("worker", note);
+    }
   });
 });
 

@@ -4,7 +4,9 @@ import { chmodSync, existsSync, readFileSync, readdirSync, statSync, writeFileSy
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
+import type { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { AgentruxError } from "../../src/errors.ts";
 import { openJournal, waitForJournal, type JournalFile, type JournalOptions } from "../../src/journal/journal.ts";
 import { openOperatorJournal } from "../../src/journal/operator-journal.ts";
 import type { JournalFinding } from "../../src/journal/set-aside.ts";
@@ -121,6 +123,31 @@ describe("an open journal", () => {
     expect((await admitted).ids[0]).toBeGreaterThan(0);
     expect(await codeOf(journal.numbers())).toBe("stopped");
     expect((await (await open()).account("default").numbers()).received).toBe(1);
+  });
+
+  it.each([
+    { how: "ends without a word", end: (thread: Worker) => void thread.terminate() },
+    {
+      how: "throws",
+      end: (thread: Worker) => thread.emit("error", new Error("out of memory")) && void thread.terminate(),
+    },
+  ])("says so once when its thread $how, leaves no call waiting, and can be opened again", async ({ end }) => {
+    const threads: Worker[] = [];
+    const note = (thread: Worker) => threads.push(thread);
+    process.on("worker", note);
+    const failures: AgentruxError[] = [];
+    const file = await open({ onFailure: (error) => failures.push(error) });
+    process.off("worker", note);
+    const journal = file.account("default");
+    await journal.admit("t", [row("a")], NOW);
+    const [thread] = threads;
+    if (thread === undefined) throw new Error("the journal has no thread");
+    end(thread);
+    expect(await codeOf(journal.admit("t", [row("b")], NOW))).toBe("disk");
+    expect(await codeOf(journal.numbers())).toBe("disk");
+    expect(failures.map(({ code, message }) => [code, message])).toEqual([["disk", "The journal's thread has ended."]]);
+    const again = await open();
+    expect((await again.account("default").admit("t", [row("a")], NOW)).ids).toEqual([0]);
   });
 
   it("refuses to take over on a full disk, keeps what it has, and says so as retryable", () => {
