@@ -104,8 +104,8 @@ function startWorker(path: string, lock: JournalLock, options: JournalOptions): 
   let closing: Promise<void> | undefined;
   let refused = false;
   let cause: unknown;
-  const exited = new Promise<number>((resolve) => {
-    worker.once("exit", resolve);
+  const exited = new Promise<void>((resolve) => {
+    worker.once("exit", () => resolve());
   });
 
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker has no origin
@@ -163,7 +163,7 @@ function startWorker(path: string, lock: JournalLock, options: JournalOptions): 
       cause = error;
     });
     // Whether it told of an error or not: a call that waits for a thread that is gone would wait for ever.
-    void exited.then((code) => {
+    worker.once("exit", (code) => {
       if (refused || closing !== undefined) return;
       cause ??= new Error(`exit code ${code}`);
       const error = new AgentruxError("disk", "The journal's thread has ended.", { cause });
