@@ -124,7 +124,9 @@ describe("a journal whose thread dies of itself", () => {
       expect(await place.reply("meanwhile")).toMatchObject({ message: "echo: 2" });
       expect(await place.reply("under way")).toMatchObject({ message: "echo: slow" });
       expect(threads).toHaveLength(2);
-      expect(running.lines.filter((line) => line.includes("The journal's thread has ended"))).toHaveLength(1);
+      expect(running.lines.filter((line) => line.startsWith("[agentrux] The journal's thread has ended"))).toHaveLength(
+        1,
+      );
       expect(await place.replies()).toHaveLength(3);
     } finally {
       process.off("worker", note);
