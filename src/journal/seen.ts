@@ -17,7 +17,7 @@ export type SeenKey = readonly [number, number, number];
 
 /** Reads a key as it comes from the caller: lowercase hex, of which the first 24 digits count. */
 export function seenKey(hexKey: string): SeenKey {
-  const word = (index: number): number => Number.parseInt(hexKey.slice(index * 8, index * 8 + 8), 16);
+  const word = (index: number): number => Number.parseInt(hexKey.slice(index * 8, index * 8 + 8), 16) >>> 0;
   return [word(0), word(1), word(2)];
 }
 
