@@ -9,6 +9,9 @@ import type { ServiceCredentials } from "../../src/service/types.ts";
 import { assertSuccess } from "./load.ts";
 import { Connection, requestBytes } from "./connection.ts";
 
+/** As it is published: run from its sources, the hub carries the compiler that strips their types. */
+const PUBLISHED_HUB = path.join(import.meta.dirname, "..", "..", "hub", "dist", "cli", "main.js");
+
 /** A pair of topics, and who uses it. */
 export interface Pair {
   readonly commandTopicId: string;
@@ -40,6 +43,7 @@ export class Place {
       dataDir,
       port: 0,
       logFile: path.join(dir, "hub.log"),
+      program: PUBLISHED_HUB,
       extraArgs: ["--log-level", "warn"],
     });
     return new Place(dir, hub, await hubPid(dataDir));

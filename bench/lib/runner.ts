@@ -1,8 +1,10 @@
 /** Owns a run: each benchmark in a process and a folder of its own, one after the other; what came of it as a report. */
 
+import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { promisify } from "node:util";
 import type { RunOptions } from "./benchmark.ts";
 import type { Figure } from "./figure.ts";
 import { Child } from "./ipc.ts";
@@ -19,17 +21,19 @@ export interface Run {
   readonly failed: readonly { readonly name: string; readonly reason: string }[];
 }
 
+const BUILD = path.join(import.meta.dirname, "..", "..", "scripts", "build.ts");
 const TIME_LIMIT_MS = 10 * 60_000;
 const LONG_TIME_LIMIT_MS = 60 * 60_000;
 const METHOD =
   "node bench/run.ts: each benchmark in a process of its own, server, plugin and load generator sharing the machine, " +
-  "everything on loopback, files in the system's temporary folder.";
+  "everything on loopback, files in the system's temporary folder; the hub as it is published, the plugin from its sources.";
 
 export async function runBenchmarks(
   names: readonly string[],
   settings: Omit<RunOptions, "dir">,
   say: (line: string) => void,
 ): Promise<Run> {
+  await promisify(execFile)(process.execPath, [BUILD, "hub"]);
   const figures: Figure[] = [];
   const failed: { name: string; reason: string }[] = [];
   for (const name of names) {

@@ -50,7 +50,7 @@ export interface DrainSignals {
 }
 
 const PAGE_MIN = 100;
-/** Pages of 1,000 are drained no faster, and take 100 MiB more of the gateway (docs/benchmarks.md). */
+/** Pages of 1,000 are drained no faster, and 100,000 events in them take 100 MiB more of the gateway (docs/benchmarks.md). */
 const PAGE_MAX = 250;
 
 /**
