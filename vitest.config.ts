@@ -28,6 +28,8 @@ export default defineConfig({
       {
         test: {
           name: "e2e",
+          // The random kills' own default is 1,000, which would be a third of the whole run.
+          env: { GATEWAY_COMMANDS: process.env["GATEWAY_COMMANDS"] ?? "300" },
           include: ["test/e2e/**/*.test.ts"],
           exclude: ["test/e2e/crash.test.ts"],
           testTimeout: 120_000,

@@ -1,10 +1,9 @@
 /** Owns a run: each benchmark in a process and a folder of its own, one after the other; what came of it as a report. */
 
-import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { promisify } from "node:util";
+import { build } from "../../scripts/lib/plugin-package.ts";
 import type { RunOptions } from "./benchmark.ts";
 import type { Figure } from "./figure.ts";
 import { Child } from "./ipc.ts";
@@ -21,7 +20,6 @@ export interface Run {
   readonly failed: readonly { readonly name: string; readonly reason: string }[];
 }
 
-const BUILD = path.join(import.meta.dirname, "..", "..", "scripts", "build.ts");
 const TIME_LIMIT_MS = 10 * 60_000;
 const LONG_TIME_LIMIT_MS = 60 * 60_000;
 const METHOD =
@@ -33,7 +31,7 @@ export async function runBenchmarks(
   settings: Omit<RunOptions, "dir">,
   say: (line: string) => void,
 ): Promise<Run> {
-  await promisify(execFile)(process.execPath, [BUILD, "hub"]);
+  await build("hub");
   const figures: Figure[] = [];
   const failed: { name: string; reason: string }[] = [];
   for (const name of names) {

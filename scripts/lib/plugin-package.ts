@@ -37,14 +37,19 @@ export async function packPlugin(dir: string, last: PluginPackage | undefined): 
   if (last?.sources === sources && hashFile(last.tarball) === last.sha256) return last;
   fs.rmSync(dir, { recursive: true, force: true });
   fs.mkdirSync(dir, { recursive: true, mode: 0o700 });
-  const build = ["scripts/build.ts", "plugin"];
-  await expectSuccess("npm run build", runNode(build, { ...inRepository, timeoutMs: BUILD_TIMEOUT_MS }));
+  await build("plugin");
   const pack = ["pack", "--json", "--pack-destination", dir];
   await expectSuccess("npm pack", runCommand("npm", pack, { ...inRepository, timeoutMs: PACK_TIMEOUT_MS }));
   const [name, ...others] = fs.readdirSync(dir).filter((file) => file.endsWith(".tgz"));
   if (name === undefined || others.length > 0) throw new Error(`"npm pack" left no single tarball in ${dir}`);
   const tarball = path.join(dir, name);
   return { sources, tarball, sha256: hashFile(tarball) ?? "" };
+}
+
+/** Builds one of the two packages. @throws with the end of its output when that fails */
+export async function build(part: "plugin" | "hub"): Promise<void> {
+  const args = ["scripts/build.ts", part];
+  await expectSuccess("npm run build", runNode(args, { ...inRepository, timeoutMs: BUILD_TIMEOUT_MS }));
 }
 
 const inRepository = { cwd: REPOSITORY, env: process.env };

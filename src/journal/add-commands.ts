@@ -21,8 +21,19 @@ function valuesOf(source: number, row: AdmissionRow, at: number): (string | numb
   return [source, row.commandId, row.producer, row.lane, stateOf(row), attempts, attempts, at, row.body];
 }
 
-/** Adds commands of one source. @returns their row ids, in the same order */
-export type AddCommands = (source: number, rows: readonly AdmissionRow[], at: number) => readonly number[];
+/** A row, and where it stands in its page. */
+export interface PlacedRow {
+  readonly row: AdmissionRow;
+  readonly place: number;
+}
+
+/** Adds commands of one source, and tells the row id of each. */
+export type AddCommands = (
+  source: number,
+  rows: readonly PlacedRow[],
+  at: number,
+  onAdded: (id: number, row: PlacedRow) => void,
+) => void;
 
 export function commandWriter(db: DatabaseSync): AddCommands {
   const statement = (rows: number) =>
@@ -30,16 +41,15 @@ export function commandWriter(db: DatabaseSync): AddCommands {
   const addOne = statement(1);
   const addMany = statement(MANY);
 
-  return (source, rows, at) => {
-    const ids: number[] = [];
-    while (ids.length < rows.length) {
-      const many = rows.length - ids.length >= MANY;
-      const some = rows.slice(ids.length, ids.length + (many ? MANY : 1));
-      const added = (many ? addMany : addOne).run(...some.flatMap((row) => valuesOf(source, row, at)));
+  return (source, rows, at, onAdded) => {
+    for (let from = 0; from < rows.length;) {
+      const many = rows.length - from >= MANY;
+      const some = rows.slice(from, from + (many ? MANY : 1));
+      const added = (many ? addMany : addOne).run(...some.flatMap(({ row }) => valuesOf(source, row, at)));
       // AUTOINCREMENT: the rows of one statement are numbered one after the other, in their order.
       const first = Number(added.lastInsertRowid) - some.length + 1;
-      ids.push(...some.map((_, index) => first + index));
+      for (const [index, row] of some.entries()) onAdded(first + index, row);
+      from += some.length;
     }
-    return ids;
   };
 }

@@ -1,14 +1,8 @@
 /** Owns the table `commands`: taking over, attempts, the first reply. */
 
 import type { DatabaseSync } from "node:sqlite";
-import { commandWriter } from "./add-commands.ts";
-import {
-  type CommandState,
-  EVENT_KNOWN,
-  type JournalOperations,
-  type OpenCommand,
-  type OpenCommandWithBody,
-} from "./types.ts";
+import { commandWriter, type PlacedRow } from "./add-commands.ts";
+import { type CommandState, type JournalOperations, type OpenCommand, type OpenCommandWithBody } from "./types.ts";
 import { replyWriter } from "./replies.ts";
 import type { SeenIds } from "./seen-ids.ts";
 
@@ -83,16 +77,20 @@ export function commandOperations(
     admit(topicId, rows, at, position) {
       addSource.run(account, topicId);
       const source = Number(getSource.get(account, topicId)?.["id"]);
-      const known = rows.map((row) => seen.take(row.commandId, row.requestKey));
-      const added = rows.filter((_, index) => known[index] === undefined);
-      const newIds = addCommands(source, added, at);
-      for (const [index, { replies }] of added.entries()) {
-        if (replies !== undefined) writeReplies(newIds[index] ?? 0, replies, at);
+      const ids: number[] = [];
+      const unknown: PlacedRow[] = [];
+      for (const [place, row] of rows.entries()) {
+        const known = seen.take(row.commandId, row.requestKey);
+        if (known === undefined) unknown.push({ row, place });
+        else ids[place] = known;
       }
+      addCommands(source, unknown, at, (id, { row, place }) => {
+        ids[place] = id;
+        if (row.replies !== undefined) writeReplies(id, row.replies, at);
+      });
       seen.write(at);
       if (position !== undefined) setPosition.run(position, source);
-      let next = 0;
-      return { ids: known.map((one) => one ?? newIds[next++] ?? EVENT_KNOWN) };
+      return { ids };
     },
     lastPosition(topicId) {
       const position = getSource.get(account, topicId)?.["position"];

@@ -164,7 +164,8 @@ function startWorker(path: string, lock: JournalLock, options: JournalOptions): 
     });
     // Whether it told of an error or not: a call that waits for a thread that is gone would wait for ever.
     worker.once("exit", (code) => {
-      if (refused || closing !== undefined) return;
+      const asked = refused || closing !== undefined;
+      if (asked && cause === undefined) return;
       cause ??= new Error(`exit code ${code}`);
       const error = new AgentruxError("disk", "The journal's thread has ended.", { cause });
       reject(error);

@@ -58,11 +58,15 @@ async function kill(site: Site, dice: Dice, n: number): Promise<"account" | "hub
     await hub.killAndRestart();
     return "hub";
   }
+  await killAccount(site);
+  return "account";
+}
+
+async function killAccount(site: Site): Promise<void> {
   const life = site.lives.at(-1);
   life?.kill();
   expect(await life?.end).toMatchObject({ signal: "SIGKILL" });
   site.start();
-  return "account";
 }
 
 /** The commands of which a kill has met a turn; those that fail by order run more than once anyway. */
@@ -80,9 +84,7 @@ async function killATurn(site: Site): Promise<void> {
     timeout: 60_000,
     interval: 10,
   });
-  site.lives.at(-1)?.kill();
-  await site.lives.at(-1)?.end;
-  site.start();
+  await killAccount(site);
 }
 
 describe.each<Generation>(["a", "b"])("in generation %s", (generation) => {
@@ -98,7 +100,7 @@ describe.each<Generation>(["a", "b"])("in generation %s", (generation) => {
         await publishing;
       }
       await site.settled();
-      // Otherwise nothing were shown; moments nobody chose may all have fallen between turns.
+      // Moments nobody chose may all have fallen between turns, and would have shown little.
       while ((await interrupted(site)) === 0) {
         await killATurn(site);
         kills.account += 1;

@@ -11,8 +11,8 @@ import { CrashScene } from "../support/crash-scene.ts";
 import { showLogOfFailed } from "../support/gateway.ts";
 
 const KILLS = Number(process.env["GATEWAY_KILLS"] ?? 20);
-/** An agent's turn takes the host some 0.4 s of a core: with many more, a run of every change were mostly turns. */
-const COMMANDS = Number(process.env["GATEWAY_COMMANDS"] ?? 15 * KILLS);
+/** An agent's turn takes the host some 0.4 s: more than this in a long run would be mostly waiting for them. */
+const COMMANDS = Number(process.env["GATEWAY_COMMANDS"] ?? Math.max(1_000, 10 * KILLS));
 const COMMANDS_PER_KILL = Math.ceil(COMMANDS / KILLS);
 const SEED = Number(process.env["CRASH_SEED"] ?? Date.now() % 1_000_000);
 const CONVERSATIONS = 25;
@@ -38,7 +38,7 @@ async function publish(dice: Dice, count: number): Promise<void> {
   }
 }
 
-/** Waits until some more turns have reached the model: a kill that meets no work shows nothing. */
+/** Waits until some more are answered: a kill that meets no work shows nothing. */
 async function someWork(dice: Dice): Promise<void> {
   const until = (await scene.answered()) + dice.int(1, Math.min(40, COMMANDS_PER_KILL));
   const most = AbortSignal.timeout(15_000);

@@ -37,6 +37,19 @@ async function open(options: Partial<JournalOptions> = {}): Promise<JournalFile>
   return file;
 }
 
+/** With the thread it runs in, and every failure it tells of. */
+async function openWithThread() {
+  const threads: Worker[] = [];
+  const note = (one: Worker) => threads.push(one);
+  const failures: AgentruxError[] = [];
+  process.on("worker", note);
+  const file = await open({ onFailure: (error) => failures.push(error) });
+  process.off("worker", note);
+  const [thread] = threads;
+  if (thread === undefined) throw new Error("the journal has no thread");
+  return { file, thread, failures };
+}
+
 const fixture = (name: string): string => fileURLToPath(new URL(`./fixtures/${name}.ts`, import.meta.url));
 const pathOf = (): string => join(dir.path, "journal.sqlite");
 
@@ -132,22 +145,24 @@ describe("an open journal", () => {
       end: (thread: Worker) => thread.emit("error", new Error("out of memory")) && void thread.terminate(),
     },
   ])("says so once when its thread $how, leaves no call waiting, and can be opened again", async ({ end }) => {
-    const threads: Worker[] = [];
-    const note = (thread: Worker) => threads.push(thread);
-    process.on("worker", note);
-    const failures: AgentruxError[] = [];
-    const file = await open({ onFailure: (error) => failures.push(error) });
-    process.off("worker", note);
+    const { file, thread, failures } = await openWithThread();
     const journal = file.account("default");
     await journal.admit("t", [row("a")], NOW);
-    const [thread] = threads;
-    if (thread === undefined) throw new Error("the journal has no thread");
     end(thread);
     expect(await codeOf(journal.admit("t", [row("b")], NOW))).toBe("disk");
     expect(await codeOf(journal.numbers())).toBe("disk");
     expect(failures.map(({ code, message }) => [code, message])).toEqual([["disk", "The journal's thread has ended."]]);
     const again = await open();
     expect((await again.account("default").admit("t", [row("a")], NOW)).ids).toEqual([0]);
+  });
+
+  it("says so when its thread fails while it closes, and closes", async () => {
+    const { file, thread, failures } = await openWithThread();
+    const closed = file.close();
+    thread.emit("error", new Error("disk I/O error"));
+    await closed;
+    expect(failures.map(({ code }) => code)).toEqual(["disk"]);
+    expect((await (await open()).account("default").numbers()).received).toBe(0);
   });
 
   it("refuses to take over on a full disk, keeps what it has, and says so as retryable", () => {

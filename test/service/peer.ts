@@ -68,8 +68,8 @@ export function json(
 }
 
 /** Resolves when `check` holds; the test's own time limit is the only clock. */
-export async function until(check: () => boolean): Promise<void> {
-  while (!check()) await new Promise((resolve) => setTimeout(resolve, 5));
+export async function until(check: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await check())) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 /** The error `work` rejects with; a test that gets none fails by the assertion on undefined. */

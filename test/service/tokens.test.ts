@@ -1,5 +1,5 @@
 import { getEventListeners } from "node:events";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { AgentruxError, isAgentruxError } from "../../src/errors.ts";
 import { createHttpClient } from "../../src/service/http.ts";
 import { tokenEndpoints } from "../../src/service/token-endpoints.ts";
@@ -519,7 +519,7 @@ describe("generation B and the hybrid", () => {
       client_secret: "the-secret",
     });
     clock.pass(160_000);
-    await vi.waitUntil(async () => (await tokens.get(NEVER)) === "aat_B1");
+    await until(async () => (await tokens.get(NEVER)) === "aat_B1");
     clock.pass(3_000);
     expect(tokens.invalidate("aat_B0")).toBe(false);
     expect(await tokens.get(NEVER)).toBe("aat_B1");
