@@ -64,10 +64,16 @@ interface Property {
   readonly description?: string;
   readonly default?: unknown;
   readonly anyOf?: readonly Property[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly maxItems?: number;
 }
 
-function typeOf({ type, anyOf }: Property): string {
-  return type ?? (anyOf ?? []).map((one) => one.type ?? "any").join(" or ");
+function typeOf({ type, anyOf, minimum, maximum, maxItems }: Property): string {
+  const name = type ?? (anyOf ?? []).map((one) => one.type ?? "any").join(" or ");
+  if (maxItems !== undefined) return `${name}, at most ${maxItems}`;
+  if (maximum === undefined) return name;
+  return minimum === undefined ? `${name}, at most ${maximum}` : `${name}, ${minimum} to ${maximum}`;
 }
 
 const RULES = { never: "no", always: "yes" } as const;

@@ -2,6 +2,7 @@
 
 import { defineChannelPluginEntry } from "openclaw/plugin-sdk/channel-core";
 import type { OpenClawPluginDefinition } from "openclaw/plugin-sdk/core";
+import { announce } from "./host/announce.ts";
 import { agentruxChannel } from "./host/channel.ts";
 import { registerCli } from "./host/cli.ts";
 import { registerHooks } from "./host/hooks.ts";
@@ -21,6 +22,7 @@ const entry: OpenClawPluginDefinition = defineChannelPluginEntry({
   registerFull: (api) => {
     registerTools(api);
     registerMetrics(api);
+    announce(api);
   },
   registerCapabilities: (api) => {
     registerHooks(api);

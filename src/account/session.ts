@@ -73,7 +73,6 @@ async function serve(options: SessionOptions): Promise<void> {
   const failed = new AbortController();
   const until = AbortSignal.any([options.signal, failed.signal]);
   const board = new StateBoard(options.setState);
-  const waterline = await openWaterline(options);
   const client = createServiceClient(credentials, { ...timeOf(options), ...options.service });
   const attachments = openAttachments(options, client, credentials.baseUrl, timeOf(options).clock);
   const world = openWorld(config, credentials, timeOf(options).clock);
@@ -82,6 +81,8 @@ async function serve(options: SessionOptions): Promise<void> {
     failpoint("session.journal-open");
     try {
       board.set({ kind: "starting" });
+      // Not before: who stood by would go on from where it began to wait, and pass over what came meanwhile.
+      const waterline = await openWaterline(options);
       let intake: Intake | undefined;
       const move = async (topicId: string, cursor: Cursor): Promise<boolean> => {
         if (topicId !== config.commandTopicId || !isPosition(credentials.generation, cursor)) return false;

@@ -97,6 +97,8 @@ export function createInbound(options: InboundOptions): FetchAttachments {
       const found = await inOrder(wanted, (one, index) =>
         index < limits.files ? take(one, command, budget, until) : Promise.resolve(reference(one, "too many files")),
       );
+      const { attachmentsBeyond: beyond } = command;
+      if (beyond !== undefined) found.push({ name: "others", summary: `${beyond} more; not here: too many files` });
       log.info(`[agentrux] Attachments of ${command.eventId}: ${summaryOf(found)}`);
       return found;
     } finally {
@@ -110,6 +112,9 @@ export function createInbound(options: InboundOptions): FetchAttachments {
     budget: Budget,
     signal: AbortSignal,
   ): Promise<InboundAttachment> {
+    if (wanted.objectId === undefined && wanted.downloadUrl === undefined) {
+      return reference(wanted, "the request gives neither its object_id nor its download_url");
+    }
     if (budget.bytes <= 0) return reference(wanted, "no room for it");
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -269,11 +274,12 @@ function sameType(declared: string, sniffed: string): boolean {
 function reference(wanted: RequestedAttachment, reason: string): InboundAttachment {
   const name = safeFileName(wanted.name);
   const type = wanted.contentType === undefined ? "" : `, declared as ${cleanLine(wanted.contentType, 100)}`;
-  const where =
-    wanted.objectId === undefined
-      ? `link: ${cleanLine(wanted.downloadUrl ?? "", SHOWN_URL_CHARS)}`
-      : `object: ${cleanLine(wanted.objectId, 100)}`;
-  return { name, summary: `${JSON.stringify(name)}${type}; not here: ${reason}; ${where}` };
+  return { name, summary: `${JSON.stringify(name)}${type}; not here: ${reason}${whereOf(wanted)}` };
+}
+
+function whereOf({ objectId, downloadUrl }: RequestedAttachment): string {
+  if (objectId !== undefined) return `; object: ${cleanLine(objectId, 100)}`;
+  return downloadUrl === undefined ? "" : `; link: ${cleanLine(downloadUrl, SHOWN_URL_CHARS)}`;
 }
 
 const REASONS: Partial<Record<ErrorCode, string>> = {

@@ -109,7 +109,8 @@ function scalar(value: unknown): string | undefined {
   return typeof value === "number" && Number.isFinite(value) ? String(value) : undefined;
 }
 
-function attachmentOf(value: unknown): RequestedAttachment | undefined {
+/** What an entry says of itself. One that says nothing usable stays in its place, so that the agent hears of it. */
+function attachmentOf(value: unknown): RequestedAttachment {
   const fields = fieldsOf(value);
   const pick = (...names: readonly string[]): string | undefined => {
     const text = names.map((name) => scalar(fields[name])).find((found) => found !== undefined);
@@ -119,7 +120,6 @@ function attachmentOf(value: unknown): RequestedAttachment | undefined {
   const objectId = pick("object_id", "payload_object_id");
   const contentType = pick("content_type");
   const downloadUrl = pick("download_url", "presigned_get_url");
-  if (objectId === undefined && downloadUrl === undefined) return undefined;
   return {
     ...(name === undefined ? {} : { name }),
     ...(objectId === undefined ? {} : { objectId }),
@@ -128,12 +128,11 @@ function attachmentOf(value: unknown): RequestedAttachment | undefined {
   };
 }
 
-function attachmentsOf(value: unknown): readonly RequestedAttachment[] {
-  if (!Array.isArray(value)) return [];
-  return value
-    .slice(0, MAX_ATTACHMENTS)
-    .map(attachmentOf)
-    .filter((attachment) => attachment !== undefined);
+function attachmentsOf(value: unknown): Pick<Command, "attachments" | "attachmentsBeyond"> {
+  if (!Array.isArray(value)) return { attachments: [] };
+  const attachments = value.slice(0, MAX_ATTACHMENTS).map(attachmentOf);
+  const beyond = value.length - attachments.length;
+  return { attachments, ...(beyond === 0 ? {} : { attachmentsBeyond: beyond }) };
 }
 
 interface Trace {
@@ -202,7 +201,7 @@ export function parseEvent(event: TopicEvent, options: ParseOptions = {}): Parse
     conversationKey: (conversationKey ?? DEFAULT_CONVERSATION).slice(0, MAX_ID_CHARS),
     ...(event.producer === undefined ? {} : { producer: event.producer }),
     message: tooLarge ? "" : (message ?? ""),
-    attachments: attachmentsOf(payload["attachments"]),
+    ...attachmentsOf(payload["attachments"]),
     eventType: event.type,
     ...(event.correlationId === undefined ? {} : { correlationId: event.correlationId }),
     hops: trace.hops,

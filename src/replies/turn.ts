@@ -1,6 +1,9 @@
 /** The seam between delivery and the host: what a turn is asked, and how it can end. Host-agnostic. */
 
-/** An attachment as a request names it; ids and names are unchecked text from the topic. */
+/**
+ * An attachment as a request names it; ids and names are unchecked text from the topic. Without an id and a URL there is
+ * nothing to fetch, and the agent is told so.
+ */
 export interface RequestedAttachment {
   readonly name?: string;
   readonly objectId?: string;
@@ -41,6 +44,8 @@ export interface Command {
   readonly producer?: string;
   readonly message: string;
   readonly attachments: readonly RequestedAttachment[];
+  /** How many more the request listed than are looked at. */
+  readonly attachmentsBeyond?: number;
   /** The event's type: decides the reply's dialect (`composer.*` is answered in kind). */
   readonly eventType: string;
   readonly correlationId?: string;

@@ -322,6 +322,19 @@ describe("limits", () => {
     expect(peer.received).toHaveLength(3);
   });
 
+  it("those beyond what a request may list are counted", async () => {
+    const { fetch } = await scene(give("x"));
+    const found = await fetch({ ...command([ID]), attachmentsBeyond: 36 }, 120_000, NEVER);
+    expect(found[1]?.summary).toBe("36 more; not here: too many files");
+  });
+
+  it("one without an id and a URL is named, and nobody is asked for it", async () => {
+    const { one, peer } = await scene(give("x"));
+    const reason = "not here: the request gives neither its object_id nor its download_url";
+    expect((await one({ name: "plan.pdf" })).summary).toBe(`"plan.pdf"; ${reason}`);
+    expect(peer.received).toHaveLength(0);
+  });
+
   it("nothing is fetched while too much is staged already", async () => {
     const store = { save: () => Promise.reject(new Error("no")), detect: () => Promise.resolve(undefined) };
     const { one, peer } = await scene(give("x"), { store: { ...store, sweep: () => Promise.resolve(2 ** 30) } });

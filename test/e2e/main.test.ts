@@ -90,6 +90,11 @@ describe("activation, with the gateway running", () => {
     expect(fs.readFileSync(gateway.home.gatewayLog, "utf8")).not.toContain(code);
   });
 
+  it("tells the log what the published README shows", () => {
+    const told = ["Registered as ChannelPlugin", "Activated via ", `Watching commandTopic ${topics.commandTopicId}`];
+    for (const line of told) expect(gateway.log().split(`[agentrux] ${line}`)).toHaveLength(2);
+  });
+
   it("is shown as running and connected from then on", async () => {
     const status = await eventually("the channel is connected", async () => {
       const seen = await gateway.channelStatus();

@@ -111,18 +111,25 @@ describe("attachments", () => {
     const first = { name: "a.txt", object_id: "obj_1", content_type: "text/plain" };
     const second = { filename: "b", payload_object_id: "pob_2", presigned_get_url: "https://x/y" };
     const third = { download_url: "https://x/z" };
-    expect(attachmentsOf([first, null, "x", 7, [], {}, { name: "no source" }, second, third])).toStrictEqual([
+    expect(attachmentsOf([first, second, third])).toStrictEqual([
       { name: "a.txt", objectId: "obj_1", contentType: "text/plain" },
       { name: "b", objectId: "pob_2", downloadUrl: "https://x/y" },
       { downloadUrl: "https://x/z" },
     ]);
   });
 
+  it("keep their place when nothing usable is said of them", () => {
+    const listed = [null, "x", 7, [], {}, { name: "no source" }, { object_id: "o".repeat(10_000) }];
+    expect(attachmentsOf(listed)).toStrictEqual([{}, {}, {}, {}, {}, { name: "no source" }, {}]);
+  });
+
   it("that are no list, or far too many, do no harm", () => {
     expect(attachmentsOf({ a: 1 })).toEqual([]);
     expect(attachmentsOf("x")).toEqual([]);
-    expect(attachmentsOf(Array.from({ length: 10_000 }, () => ({ object_id: "o" })))).toHaveLength(64);
-    expect(attachmentsOf([{ object_id: "o".repeat(10_000) }])).toEqual([]);
+    const many = Array.from({ length: 10_000 }, () => ({ object_id: "o" }));
+    const command = commandOf(parseEvent(event({ message: "a", attachments: many })));
+    expect(command.attachments).toHaveLength(64);
+    expect(command.attachmentsBeyond).toBe(10_000 - 64);
   });
 });
 

@@ -96,8 +96,8 @@ describe("openclaw payloads", () => {
     expect(openclawRequestSchema.safeParse({ message: { nested: true } }).success).toBe(false);
   });
 
-  it("knows the four ends of a command and numbered parts", () => {
-    for (const status of ["completed", "failed", "timeout", "rejected"]) {
+  it("knows the four ends of a command, and the parts before them", () => {
+    for (const status of ["completed", "failed", "timeout", "rejected", "partial"]) {
       expect(openclawResponseSchema.safeParse({ request_id: "r", status, message: "m" }).success).toBe(true);
     }
     expect(openclawResponseSchema.safeParse({ request_id: "r", status: "done" }).success).toBe(false);

@@ -53,12 +53,12 @@ export const openclawMessageObjectSchema = z.looseObject({
 
 /**
  * Payload of a reply. A reply too long for one event is numbered: `part` of `parts` (both from 1), and `final` on the
- * last. Without them the event is the whole reply.
+ * last; the `status` of those before it is `partial`. Without them the event is the whole reply.
  */
 export const openclawResponseSchema = z.looseObject({
   request_id: z.string(),
   conversation_key: z.string().nullish(),
-  status: openclawStatusSchema,
+  status: openclawStatusSchema.or(z.literal("partial")),
   message: z.string().nullish(),
   message_object: openclawMessageObjectSchema.nullish(),
   attachments: z.array(openclawAttachmentSchema).nullish(),

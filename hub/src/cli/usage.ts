@@ -9,7 +9,7 @@ export const HELP = `agentrux-hub: a self-hosted AgenTrux hub
 
 Usage:
   agentrux-hub start [--host ADDRESS] [--port PORT] [--data DIR] [--public-url URL] [--log-level LEVEL]
-                     [--refuse-private-webhooks]
+                     [--refuse-private-webhooks] [--flux-auth]
   agentrux-hub topic create NAME [--retention HOURS]
   agentrux-hub topic list
   agentrux-hub script create NAME [--read TOPIC]... [--write TOPIC]...

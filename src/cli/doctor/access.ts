@@ -106,6 +106,6 @@ async function readable({ account, paths, signal }: CliContext, client: Credenti
   const { cursor } = await savedPosition(paths, topicId, client.generation);
   if (client.generation !== "a" || newest === undefined || cursor === undefined || Number(cursor) <= newest) return [];
   const what = `It is at ${cursor}, but the topic's newest event is ${newest}: the topic was restored or replaced, and new commands are passed over.`;
-  const cure = `Stop the gateway, then: openclaw agentrux waterline set ${newest}${accountFlag(paths)}`;
+  const cure = `openclaw agentrux waterline set ${newest}${accountFlag(paths)}`;
   return [{ id: "waterline.ahead", severity: "error", what, where: paths.waterline, cure }];
 }

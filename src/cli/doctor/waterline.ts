@@ -36,7 +36,7 @@ export async function checkWaterline(paths: AccountPaths, account: AccountConfig
   const seen = cursor === undefined ? "never read: begins at the newest event" : `read up to ${cursor}`;
   if (problem === undefined) return { check: "waterline", seen, findings: [] };
   const what = `${problem}. The gateway goes on from what its journal remembers.`;
-  const cure = `openclaw agentrux waterline set <position>${accountFlag(paths)}, while the gateway is stopped`;
+  const cure = `openclaw agentrux waterline set <position>${accountFlag(paths)}`;
   const finding: Finding = { id: "waterline.unreadable", severity: "warning", what, where: paths.waterline, cure };
   return { check: "waterline", seen, findings: [finding] };
 }
