@@ -8,6 +8,7 @@ import {
   GIVING_UP,
   IN_THE_HOST,
   RECOVERING,
+  REPLACING,
   SPILLING,
   STOPPING,
   TURNED_AWAY,
@@ -24,6 +25,7 @@ it("kills at every place there is", () => {
     ...UNSPILLING,
     ...WATCHING,
     ...STOPPING,
+    ...REPLACING,
     ...RECOVERING.flatMap(({ first, second }) => [first, second]),
     ...Object.values(ACTIVATING).flat(),
   ];

@@ -17,6 +17,7 @@ import { createDelivery, type Delivery } from "../intake/delivery.ts";
 import { type Intake, startIntake } from "../intake/intake.ts";
 import { isPosition } from "../intake/positions.ts";
 import { Waterline } from "../intake/waterline.ts";
+import { createTroubleLog, type TroubleLog } from "../trouble-log.ts";
 import { waterlineFile } from "../intake/waterline-file.ts";
 import { type JournalFile, waitForJournal } from "../journal/journal.ts";
 import { createReplyChannel } from "../replies/channel.ts";
@@ -47,6 +48,8 @@ const REOPEN_PAUSE_MS = 5_000;
 const STOP_MARGIN_MS = 10_000;
 const ACTIVITY_EVERY_MS = 1_000;
 const RECOUNT_EVERY = 30;
+
+const UNSAVED = "The read position cannot be stored";
 
 /** Works until `signal` aborts, or until the journal has to be opened anew. Never rejects. */
 export async function runSession(options: SessionOptions): Promise<void> {
@@ -82,7 +85,8 @@ async function serve(options: SessionOptions): Promise<void> {
     try {
       board.set({ kind: "starting" });
       // Not before: who stood by would go on from where it began to wait, and pass over what came meanwhile.
-      const waterline = await openWaterline(options);
+      const positions = createTroubleLog({ log, clock: timeOf(options).clock });
+      const waterline = await openWaterline(options, positions);
       let intake: Intake | undefined;
       const move = async (topicId: string, cursor: Cursor): Promise<boolean> => {
         if (topicId !== config.commandTopicId || !isPosition(credentials.generation, cursor)) return false;
@@ -122,7 +126,7 @@ async function serve(options: SessionOptions): Promise<void> {
           return [...metrics, ...watchMetricsOf(watches.numbers())];
         },
       });
-      const stopActivity = reportActivity(options, reading, delivery, board);
+      const stopActivity = reportActivity(options, reading, delivery, board, positions);
       try {
         await aborted(until);
       } finally {
@@ -154,11 +158,11 @@ function timeOf({ clock = systemClock }: AccountOptions): { readonly clock: Cloc
   return { clock, sleep };
 }
 
-async function openWaterline({ paths, credentials, log }: SessionOptions): Promise<Waterline> {
+async function openWaterline({ paths, credentials, log }: SessionOptions, troubles: TroubleLog): Promise<Waterline> {
   const waterline = await Waterline.open({
     store: waterlineFile(paths.waterline, () => new Date()),
     generation: credentials.generation,
-    onProblem: (error) => log.error(`[agentrux] The read position cannot be stored: ${errorText(error)}`),
+    onProblem: (error) => troubles.again("position", `[agentrux] ${UNSAVED}: ${errorText(error)}`),
   });
   for (const finding of waterline.findings) log.warn(`[agentrux] ${finding.text}.`);
   return waterline;
@@ -308,7 +312,13 @@ function watchesOver(
 }
 
 /** Tells the host when work was last done, and what the journal says of the disk. */
-function reportActivity(options: SessionOptions, intake: Intake, delivery: Delivery, board: StateBoard): () => void {
+function reportActivity(
+  options: SessionOptions,
+  intake: Intake,
+  delivery: Delivery,
+  board: StateBoard,
+  positions: TroubleLog,
+): () => void {
   let told = "";
   let ticks = 0;
   const timer = setInterval(() => {
@@ -318,9 +328,10 @@ function reportActivity(options: SessionOptions, intake: Intake, delivery: Deliv
     // A limit may have been raised: what waited for it starts now, not with the next event.
     delivery.pump();
     const { last, journalFault, publishFault } = delivery.snapshot();
-    board.fault(journalFault);
+    const { unsaved, lastAdmitAt: lastInboundAt } = intake.health();
+    if (!unsaved) positions.over("position", "[agentrux] The read position is stored again");
+    board.fault(journalFault ?? (unsaved ? UNSAVED : undefined));
     board.publishing(publishFault);
-    const lastInboundAt = intake.health().lastAdmitAt;
     const activity = {
       ...(lastInboundAt === undefined ? {} : { lastInboundAt }),
       ...(last.published === undefined ? {} : { lastOutboundAt: last.published }),

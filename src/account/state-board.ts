@@ -46,8 +46,6 @@ export class StateBoard {
         return say(`[agentrux] ${trouble.count} events could not be read and were skipped`);
       case "position-unknown":
         return say(`[agentrux] ${trouble.reason}; going on from the newest event`);
-      case "position-unsaved":
-        return say(`[agentrux] The read position could not be stored: ${errorText(trouble.error)}`);
     }
   }
 

@@ -69,8 +69,6 @@ export interface Outgoing extends ReplyFiles {
    * @throws AgentruxError `path_refused`, `file_unreadable`, `payload_too_large`, `invalid`
    */
   add(commandId: string, file: Attaching, rules?: PathRules): Promise<ReplyFile>;
-  /** Forgets what was attached: a new attempt begins. */
-  forget(commandId: string): Promise<void>;
 }
 
 export const UNKNOWN_TYPE = "application/octet-stream";

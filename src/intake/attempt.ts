@@ -29,6 +29,7 @@ export function runAttempt(
     });
     const onStopping = (): void => turn.abort();
     stopping.addEventListener("abort", onStopping, { once: true });
+    if (stopping.aborted) onStopping();
 
     const settle = (result: TurnResult): void => {
       cancelTimer();

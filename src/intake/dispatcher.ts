@@ -19,37 +19,27 @@
 import { errorText } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import type { Journal, OpenCommand, OpenCommandWithBody } from "../journal/types.ts";
-import type { Composer, Ending } from "../replies/compose.ts";
-import { type Collected, NOT_SENT, type ReplyFiles } from "../replies/files.ts";
-import { type Clock, type Log, pause, type Random, withLimit } from "../replies/ports.ts";
+import { type Clock, type Log, pause, type Random } from "../replies/ports.ts";
 import type { Command, TurnRequest, TurnResult, TurnRunner } from "../replies/turn.ts";
 import { type BackoffLimits, fullJitter } from "../service/backoff.ts";
 import { addressOf, commandIdIn } from "./address.ts";
+import { type AnsweringOptions, createAnswering } from "./answering.ts";
 import { runAttempt } from "./attempt.ts";
 import { afterFailure, type AttemptLimits, type AttemptVerdict, judgeAttempt } from "./attempt-policy.ts";
-import { createHostGate } from "./host-gate.ts";
+import { createHostGate, type Trial } from "./host-gate.ts";
 import { waitForHost } from "./host-wait.ts";
 import { createLanes, type LaneEntry } from "./lanes.ts";
-import type { DeliveryStats } from "./stats.ts";
 
-export interface DispatcherOptions {
+export interface DispatcherOptions extends AnsweringOptions {
   /** A steady journal: what is asked of it here is already owed. */
   readonly journal: Journal;
   readonly runner: TurnRunner;
-  readonly compose: Composer;
-  /** Absent where turns have no files. */
-  readonly files?: ReplyFiles;
-  readonly clock: Clock;
   readonly random: Random;
-  readonly log: Log;
-  readonly stats: DeliveryStats;
   readonly limits: AttemptLimits;
   readonly maxConcurrency: () => number;
   readonly retry: BackoffLimits;
   /** Whether there is room for another reply, and turns are wanted at all. */
   readonly mayStart: () => boolean;
-  /** A reply was written down. */
-  readonly onReplied: (command: number, lane: string) => void;
   /** A command is done with. */
   readonly onFinished: (command: number) => void;
 }
@@ -84,17 +74,17 @@ export interface Dispatcher {
 
 /** How long aborted turns are waited for at a stop. */
 const STOP_GRACE_MS = 500;
-const COLLECT_LIMIT_MS = 120_000;
 /** After an unexpected fault in the handling itself. */
 const FAULT_PAUSE_MS = 30_000;
 /** The host swallows an attempt it has seen before; more than this is something else. */
 const MAX_SWALLOWED = 3;
 
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
-  const { journal, runner, compose, clock, random, log, stats, limits } = options;
+  const { journal, runner, clock, random, log, stats, limits } = options;
   const lanes = createLanes(options.maxConcurrency);
   /** Aborts at the deadline of a stop: turns are broken off. */
   const stopping = new AbortController();
+  const answer = createAnswering(options, stopping.signal);
   /** Commands whose state on disk is `running`: taken up again only after the host was asked. */
   const begunOnDisk = new Set<number>();
   /** Commands whose next attempt is counted on disk and has not started. */
@@ -109,7 +99,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const pump = (): void => {
     // One moment for both questions: a lane that becomes ready between them would be neither started nor waited for.
     const now = clock.monotonic();
-    while (options.mayStart() && gate.allows(lanes.running)) {
+    while (options.mayStart() && gate.allows()) {
       const entry = stopped ? undefined : lanes.next(now);
       if (entry === undefined) break;
       handle(entry);
@@ -123,7 +113,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const handle = (entry: LaneEntry): void => {
     const waiting = new AbortController();
     handled.set(entry.id, waiting);
-    const task = (begunOnDisk.has(entry.id) ? recover(entry, waiting.signal) : attempt(entry, waiting.signal))
+    const task = (begunOnDisk.has(entry.id) ? recover(entry, waiting.signal) : start(entry, waiting.signal))
       .catch((error: unknown) => setBack(entry, error))
       .finally(() => {
         handled.delete(entry.id);
@@ -155,7 +145,17 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     timeoutMs: limits.timeoutMs,
   });
 
-  const attempt = async (entry: LaneEntry, signal: AbortSignal): Promise<void> => {
+  const start = async (entry: LaneEntry, signal: AbortSignal): Promise<void> => {
+    // Before anything is waited for: the gate lets one through at a time after a refusal.
+    const trial = gate.begin();
+    try {
+      await attempt(entry, trial, signal);
+    } finally {
+      trial.end("unasked");
+    }
+  };
+
+  const attempt = async (entry: LaneEntry, trial: Trial, signal: AbortSignal): Promise<void> => {
     failpoint("turn.beginning");
     const begun = counted.get(entry.id) ?? (await journal.begin(entry.id));
     counted.delete(entry.id);
@@ -164,13 +164,17 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       return;
     }
     begunOnDisk.add(entry.id);
+    if (stopped) {
+      await putBack(entry, begun, true, 0);
+      return;
+    }
     const command = JSON.parse(begun.body) as Command;
     log.info(`[agentrux] Processing event ${command.eventId} req=${command.requestId}`);
     failpoint("turn.begun");
-    const told = gate.begin();
+    trial.asked();
     const result = await runAttempt(runner, requestOf(command, begun.attempt), clock, stopping.signal);
     failpoint("turn.ended");
-    told(result.kind === "not-started" ? "refused" : "taken");
+    trial.end(result.kind === "not-started" ? "refused" : "taken");
     stats.turnEnded(result.kind, clock.now());
     await conclude(entry, begun, command, judgeAttempt(result, begun.tries, limits), mediaOf(result), signal);
   };
@@ -263,40 +267,6 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     lanes.retry(entry, clock.monotonic() + delayMs);
   };
 
-  /** Writes the reply down. False when the command had been answered before. */
-  const answer = async (
-    open: OpenCommand,
-    command: Command,
-    ending: Ending,
-    media: readonly string[],
-    death?: string,
-  ): Promise<boolean> => {
-    const { listed, files } = ending.status === "completed" ? await collect(command, media) : NO_FILES;
-    const replies = compose(command, { ...ending, attachments: listed, files }, open.replays);
-    failpoint("turn.answering");
-    const first = await journal.reply(open.id, replies, clock.now(), death);
-    failpoint("turn.answered");
-    if (!first) {
-      await options.files?.discard(files);
-      return false;
-    }
-    stats.replied(ending.status, death !== undefined);
-    if (replies.length > 0) options.onReplied(open.id, open.lane);
-    else await options.files?.discard(files);
-    return true;
-  };
-
-  const collect = async (command: Command, media: readonly string[]): Promise<Collected> => {
-    const { files } = options;
-    try {
-      if (files === undefined) return missing(media.length);
-      return await withLimit(clock, COLLECT_LIMIT_MS, stopping.signal, () => files.collect(command, media));
-    } catch (error) {
-      log.error(`[agentrux] ${media.length} attachments of ${command.eventId} are missing: ${errorText(error)}`);
-      return missing(media.length);
-    }
-  };
-
   const logDeath = (command: Command, begun: OpenCommandWithBody, death: string): void => {
     log.error(`[agentrux] dispatch failed ${begun.tries} times for ${command.eventId}, skipping: ${death}`);
   };
@@ -374,15 +344,6 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       cancelAbort();
     },
   };
-}
-
-const NO_FILES: Collected = { listed: [], files: [] };
-
-/** Said in place of files that nobody could even look at. */
-function missing(count: number): Collected {
-  const one = { name: "attachment", content_type: "application/octet-stream" };
-  const listed = Array.from({ length: count }, () => ({ ...one, error: { code: "unexpected", message: NOT_SENT } }));
-  return { listed, files: [] };
 }
 
 function ignore(): void {}

@@ -2,8 +2,8 @@
  * Owns whether turns may be started: the host refuses them while it drains, starts up or is full.
  *
  * Open, anything may start. After a refusal it is closed for a while that grows with each refusal in a row; then one
- * turn may try. If that one is refused the gate closes again; if it ends otherwise, or simply goes on for a moment, the
- * gate opens.
+ * turn may try, whatever else is under way. If that one is refused the gate closes again; if it ends otherwise, or
+ * simply goes on for a moment, the gate opens.
  */
 
 import type { Clock, Random } from "../replies/ports.ts";
@@ -17,11 +17,19 @@ const ACCEPTED_AFTER_MS = 1_000;
 export interface HostGate {
   /** Refusals in a row; 0 while the gate is open. */
   readonly refusals: number;
-  /** Whether another turn may start, with so many under way. */
-  allows(running: number): boolean;
-  /** A turn begins. The result is to be told, once, how the host took it. */
-  begin(): (end: "taken" | "refused") => void;
+  /** Whether another turn may start. */
+  allows(): boolean;
+  /** A turn is about to start; it counts as a trial until it is told what became of it. */
+  begin(): Trial;
   stop(): void;
+}
+
+/** A turn of which it is not known yet how the host takes it. */
+export interface Trial {
+  /** The host has been asked. */
+  asked(): void;
+  /** What became of it; only the first end counts. `unasked` where the host never was. */
+  end(how: "taken" | "refused" | "unasked"): void;
 }
 
 /** @param onOpen Called whenever more may start than before. */
@@ -31,7 +39,7 @@ export function createHostGate(clock: Clock, random: Random, onOpen: () => void)
   let closed = false;
   let cancelReopen = (): void => {};
   let stopped = false;
-  const trials = new Set<() => void>();
+  const trials = new Set<Trial>();
 
   const taken = (): void => {
     if (refusals === 0) return;
@@ -57,24 +65,33 @@ export function createHostGate(clock: Clock, random: Random, onOpen: () => void)
     get refusals() {
       return refusals;
     },
-    allows: (running) => refusals === 0 || (running === 0 && !closed),
+    allows: () => refusals === 0 || (trials.size === 0 && !closed),
     begin() {
-      const cancel = clock.after(ACCEPTED_AFTER_MS, () => {
-        trials.delete(cancel);
-        taken();
-      });
-      trials.add(cancel);
-      return (end) => {
-        cancel();
-        trials.delete(cancel);
-        if (end === "taken") taken();
-        else refused();
+      let cancel = (): void => {};
+      let ended = false;
+      const trial: Trial = {
+        asked() {
+          cancel = clock.after(ACCEPTED_AFTER_MS, () => {
+            trials.delete(trial);
+            taken();
+          });
+        },
+        end(how) {
+          if (ended) return;
+          ended = true;
+          cancel();
+          trials.delete(trial);
+          if (how === "taken") taken();
+          else if (how === "refused") refused();
+        },
       };
+      trials.add(trial);
+      return trial;
     },
     stop() {
       stopped = true;
       cancelReopen();
-      for (const cancel of trials) cancel();
+      for (const trial of trials) trial.end("unasked");
     },
   };
 }

@@ -1,6 +1,6 @@
 /** Owns the words in which intake tells what is wrong, for status and logs. */
 
-import { type AgentruxError, isAgentruxError } from "../errors.ts";
+import { isAgentruxError } from "../errors.ts";
 
 export type IntakeTrouble =
   /** The service cannot be read just now; it is tried again after `retryInMs`. */
@@ -10,9 +10,7 @@ export type IntakeTrouble =
   /** Events of a page could not be read as events, and were skipped. */
   | { readonly kind: "malformed"; readonly count: number }
   /** It cannot be told how far the topic was read; it goes on from the newest event. */
-  | { readonly kind: "position-unknown"; readonly reason: string }
-  /** The read position could not be stored. Reading goes on; a restart would read some events again. */
-  | { readonly kind: "position-unsaved"; readonly error: AgentruxError };
+  | { readonly kind: "position-unknown"; readonly reason: string };
 
 /** Whether an error may pass by itself. What is not ours is a fault of ours, and tried again like a passing one. */
 export function isPassing(error: unknown): boolean {

@@ -1,11 +1,17 @@
 /**
  * Owns the store over its life in the worker: opening it, and replacing it when it turns out to be damaged.
  *
- * A damaged file is met either when it is opened or by any later call. Both times it is set aside, what can be read is
- * carried over, and a new file takes its place. Calls that met the damage fail as retryable: nothing of them was kept.
+ *     damaged -> carrying over (.new) -> carried over (.rescued) -> set aside -> replaced
+ *
+ * A damaged file is met either when it is opened or by any later call. Both times what can be read is carried over into
+ * a new file beside it; once that is whole it is named `.rescued`, the damaged one is set aside, and the new one takes
+ * its place. Whoever finds a `.rescued` goes on from there; a `.new` is half a copy and begun anew, because until then
+ * the damaged file is where it was. Calls that met the damage fail as retryable: nothing of them was kept. Where no
+ * new file can be made (the disk is full), calls fail with that, and each tries again.
  */
 
-import { statSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { AgentruxError, isAgentruxError } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
@@ -19,7 +25,8 @@ const CHECK_UP_TO_BYTES = 64 * 1024 * 1024;
 
 export interface Keeper {
   run(calls: readonly Call[]): readonly Outcome[];
-  upkeep(): boolean;
+  /** One portion of upkeep. True when there is more to do. */
+  upkeep(at: number): boolean;
   close(): void;
 }
 
@@ -39,6 +46,29 @@ function assertSound(path: string): void {
   }
 }
 
+/** Makes renames last. Where a folder cannot be opened the file system decides. */
+function syncFolder(path: string): void {
+  let folder: number | undefined;
+  try {
+    folder = openSync(dirname(path), "r");
+    fsyncSync(folder);
+  } catch {
+    return;
+  } finally {
+    if (folder !== undefined) closeSync(folder);
+  }
+}
+
+function openCommands(path: string): number {
+  // Not read-only: such a connection leaves its companions behind.
+  const db = new DatabaseSync(path);
+  try {
+    return Number(db.prepare("SELECT count(*) AS n FROM commands").get()?.["n"]);
+  } finally {
+    db.close();
+  }
+}
+
 /**
  * @throws AgentruxError `disk` or `config` when no journal can be opened at all.
  */
@@ -47,59 +77,90 @@ export function openKeeper(
   now: () => number,
   onFinding: (finding: JournalFinding) => void,
 ): Keeper {
+  const { path } = options;
+  const half = `${path}.new`;
+  const whole = `${path}.rescued`;
+
   const openSound = (): Store => {
-    createPrivateFile(options.path);
+    createPrivateFile(path);
     failpoint("journal.created");
-    assertSound(options.path);
+    assertSound(path);
     return openStore(options);
+  };
+
+  const carryOver = (): void => {
+    for (const suffix of ["", "-wal", "-shm"]) rmSync(half + suffix, { force: true });
+    createPrivateFile(half);
+    openStore({ ...options, path: half }).close();
+    failpoint("journal.rescuing");
+    rescue(path, half, now());
+    renameSync(half, whole);
+    syncFolder(path);
+    failpoint("journal.rescued");
   };
 
   const replaceDamaged = (): Store => {
-    const at = now();
-    const damaged = setAside(options.path, at);
-    createPrivateFile(options.path);
-    openStore(options).close();
-    const rescued = rescue(damaged, options.path, at);
-    onFinding({
-      code: "journal_corrupt",
-      setAside: damaged,
-      rescued,
-      message: `The journal was damaged. It was set aside as ${damaged} and a new one begun; ${rescued} open commands were carried over.`,
-    });
+    try {
+      if (!existsSync(whole)) carryOver();
+      const damaged = setAside(path, now());
+      failpoint("journal.set-aside");
+      const rescued = openCommands(whole);
+      renameSync(whole, path);
+      syncFolder(path);
+      onFinding({
+        code: "journal_corrupt",
+        setAside: damaged,
+        rescued,
+        message: `The journal was damaged. It was set aside as ${damaged} and a new one begun; ${rescued} open commands were carried over.`,
+      });
+    } catch (error) {
+      throw sqliteFault(error);
+    }
     return openStore(options);
   };
 
-  let store: Store;
-  try {
-    store = openSound();
-  } catch (error) {
-    if (!isAgentruxError(error, "journal_corrupt")) throw error;
-    store = replaceDamaged();
-  }
+  const open = (): Store => {
+    if (existsSync(whole)) return replaceDamaged();
+    try {
+      return openSound();
+    } catch (error) {
+      if (!isAgentruxError(error, "journal_corrupt")) throw error;
+      return replaceDamaged();
+    }
+  };
+
+  let store = open();
+  /** The store is closed, and its place not taken yet. */
+  let isReplacing = false;
 
   const replaceRunning = (): void => {
-    try {
-      store.close();
-      store = replaceDamaged();
-    } catch {
-      // No new file can be made just now; the old one is closed, so every call fails until one can.
-    }
+    if (!isReplacing) store.close();
+    isReplacing = true;
+    store = replaceDamaged();
+    isReplacing = false;
   };
 
   return {
     run(calls) {
-      const outcomes = store.run(calls);
-      if (!outcomes.some((outcome) => "error" in outcome && outcome.error.code === "journal_corrupt")) return outcomes;
-      replaceRunning();
-      const error = new AgentruxError("journal_corrupt", "The journal file was damaged and has been replaced.", {
-        retryable: true,
-        cause: outcomes.find((outcome) => "error" in outcome)?.error,
-      });
-      return calls.map(() => ({ error }));
-    },
-    upkeep() {
       try {
-        return store.upkeep(now());
+        if (isReplacing) replaceRunning();
+        const outcomes = store.run(calls);
+        const damage = outcomes.find((outcome) => "error" in outcome && outcome.error.code === "journal_corrupt");
+        if (damage === undefined) return outcomes;
+        replaceRunning();
+        const error = new AgentruxError("journal_corrupt", "The journal file was damaged and has been replaced.", {
+          retryable: true,
+          cause: "error" in damage ? damage.error : undefined,
+        });
+        return calls.map(() => ({ error }));
+      } catch (error) {
+        const fault = sqliteFault(error);
+        return calls.map(() => ({ error: fault }));
+      }
+    },
+    upkeep(at) {
+      try {
+        return !isReplacing && store.upkeep(at);
       } catch {
         // The next call meets the same fault and reports it.
         return false;

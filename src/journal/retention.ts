@@ -5,6 +5,8 @@ import type { DatabaseSync } from "node:sqlite";
 export interface Retention {
   /** How long an event id is remembered. */
   readonly idsForMs: number;
+  /** How many of the newest are remembered however old they are: a page that is read again after a long rest. */
+  readonly minIds: number;
   /** How many event ids are remembered at most, the newest ones. */
   readonly maxIds: number;
   readonly deadLettersForMs: number;
@@ -15,6 +17,7 @@ const DAY_MS = 86_400_000;
 
 export const DEFAULT_RETENTION: Retention = {
   idsForMs: 7 * DAY_MS,
+  minIds: 10_000,
   maxIds: 1_000_000,
   deadLettersForMs: 30 * DAY_MS,
   maxDeadLetters: 10_000,
@@ -29,12 +32,12 @@ const MAX_REQUESTS = 1_000;
 export function forget(db: DatabaseSync, retention: Retention, at: number): boolean {
   const remove = (table: string, time: string, before: number, keep: number): number =>
     Number(
-      // Numbers and times rise together, so only the oldest rows have to be looked at.
+      // Numbers and times rise together, so only the oldest rows have to be looked at. Numbers have gaps (set-aside.ts).
       db
         .prepare(
           `DELETE FROM ${table} WHERE id IN (
              SELECT id FROM (SELECT id, ${time} AS time FROM ${table} ORDER BY id LIMIT ${CHUNK_ROWS})
-             WHERE time < ? OR id <= (SELECT max(id) FROM ${table}) - ?)`,
+             WHERE time < ? OR id <= (SELECT id FROM ${table} ORDER BY id DESC LIMIT 1 OFFSET ?))`,
         )
         .run(before, keep).changes,
     );

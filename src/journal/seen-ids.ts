@@ -7,12 +7,15 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import { encodeKeys, KEY_BYTES, type SeenKey, seenKey, SeenSet } from "./seen.ts";
+import type { Retention } from "./retention.ts";
 import { EVENT_KNOWN, REQUEST_KNOWN } from "./types.ts";
 
 /** A block is filled up to this before the next one is begun: one page of the file. */
 const BLOCK_KEYS = 256;
 /** Removing is put off until this share of the limit has piled up: each removal costs a reload. */
 const SLACK = 1 / 16;
+
+type IdRetention = Pick<Retention, "idsForMs" | "minIds" | "maxIds">;
 
 export interface SeenIds {
   /** Remembers both keys until `write`. Otherwise says which one was known. */
@@ -22,13 +25,15 @@ export interface SeenIds {
   /** Forgets the picture in memory. */
   discard(): void;
   /** Removes what is past its time or number, oldest first. */
-  forget(at: number, keepForMs: number, maxKeys: number): void;
+  forget(at: number, retention: IdRetention): void;
 }
 
 export function createSeenIds(db: DatabaseSync, account: string): SeenIds {
   const blocks = db.prepare("SELECT keys FROM seen WHERE account = ?");
   const last = db.prepare("SELECT id, length(keys) AS bytes FROM seen WHERE account = ? ORDER BY id DESC LIMIT 1");
-  const append = db.prepare("UPDATE seen SET keys = CAST(keys || ? AS BLOB), newest_at = ? WHERE id = ?");
+  const append = db.prepare(
+    "UPDATE seen SET keys = CAST(keys || ? AS BLOB), newest_at = max(newest_at, ?) WHERE id = ?",
+  );
   const insert = db.prepare("INSERT INTO seen (account, newest_at, keys) VALUES (?, ?, ?)");
   const sizes = db.prepare("SELECT id, newest_at, length(keys) AS bytes FROM seen WHERE account = ? ORDER BY id DESC");
   const remove = db.prepare("DELETE FROM seen WHERE account = ? AND id <= ?");
@@ -71,19 +76,19 @@ export function createSeenIds(db: DatabaseSync, account: string): SeenIds {
       picture = undefined;
       taken = [];
     },
-    forget(at, keepForMs, maxKeys) {
+    forget(at, { idsForMs, minIds, maxIds }) {
       let kept = 0;
-      let newestToRemove = 0;
-      let excess = 0;
+      let expired: { readonly id: number; readonly keptBefore: number } | undefined;
       for (const row of sizes.iterate(account)) {
-        const keys = Number(row["bytes"]) / KEY_BYTES;
-        kept += keys;
-        if (kept <= maxKeys && Number(row["newest_at"]) >= at - keepForMs) continue;
-        newestToRemove = Math.max(newestToRemove, Number(row["id"]));
-        excess += keys;
+        const keptBefore = kept;
+        kept += Number(row["bytes"]) / KEY_BYTES;
+        const isOld = keptBefore >= minIds && Number(row["newest_at"]) < at - idsForMs;
+        // A block from a time when the clock was behind is no reason to forget those before it.
+        if (kept <= maxIds && !isOld) expired = undefined;
+        else expired ??= { id: Number(row["id"]), keptBefore };
       }
-      if (excess === 0 || excess < Math.min(maxKeys, kept) * SLACK) return;
-      remove.run(account, newestToRemove);
+      if (expired === undefined || kept - expired.keptBefore < Math.min(maxIds, kept) * SLACK) return;
+      remove.run(account, expired.id);
       picture = undefined;
     },
   };

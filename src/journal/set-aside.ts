@@ -4,8 +4,9 @@
  */
 
 import { existsSync, renameSync } from "node:fs";
-import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue } from "node:sqlite";
 import { encodeKeys, type SeenKey, seenKey } from "./seen.ts";
+import { sqliteFault } from "./sqlite-fault.ts";
 
 const TABLES = ["sources", "seen", "commands", "replies", "dead_letters", "watches"] as const;
 
@@ -30,20 +31,57 @@ export function setAside(path: string, at: number): string {
   return name;
 }
 
-/** Copies rows in one direction until the damage is met. */
-function copyRows(from: DatabaseSync, to: DatabaseSync, table: string, order: "ASC" | "DESC"): boolean {
+type Row = Readonly<Record<string, SQLOutputValue>>;
+
+/** The rows of a table in one direction, until the damage is met. Returns whether none was. */
+function* readable(from: DatabaseSync, table: string, order: "ASC" | "DESC"): Generator<Row, boolean> {
+  let rows: Iterator<Row>;
   try {
-    for (const row of from.prepare(`SELECT * FROM ${table} ORDER BY rowid ${order}`).iterate()) {
-      const columns = Object.keys(row);
-      const places = columns.map(() => "?").join(", ");
-      const values: SQLInputValue[] = Object.values(row);
-      to.prepare(`INSERT OR IGNORE INTO ${table} (${columns.join(", ")}) VALUES (${places})`).run(...values);
-    }
-    return true;
+    rows = from.prepare(`SELECT * FROM ${table} ORDER BY rowid ${order}`).iterate();
   } catch {
     return false;
   }
+  for (;;) {
+    let next: IteratorResult<Row>;
+    try {
+      next = rows.next();
+    } catch {
+      return false;
+    }
+    if (next.done === true) return true;
+    yield next.value;
+  }
 }
+
+/** Copies rows until the damage is met. A row that does not fit is left; a fault of the disk is not the row's. */
+function copyRows(from: DatabaseSync, to: DatabaseSync, table: string, order: "ASC" | "DESC"): boolean {
+  const rows = readable(from, table, order);
+  for (let next = rows.next(); ; next = rows.next()) {
+    if (next.done === true) return next.value;
+    const columns = Object.keys(next.value);
+    const places = columns.map(() => "?").join(", ");
+    const values: SQLInputValue[] = Object.values(next.value);
+    try {
+      to.prepare(`INSERT OR IGNORE INTO ${table} (${columns.join(", ")}) VALUES (${places})`).run(...values);
+    } catch (error) {
+      if (sqliteFault(error).retryable) throw error;
+    }
+  }
+}
+
+function openDamaged(path: string): DatabaseSync | undefined {
+  try {
+    return new DatabaseSync(path, { readOnly: true });
+  } catch {
+    return undefined;
+  }
+}
+
+/** Answered commands whose reply is not whole any more. Until its last part is published, every part has a row. */
+const LOST_ITS_REPLY = `
+  SELECT commands.id FROM commands LEFT JOIN replies ON replies.command = commands.id
+  WHERE commands.state = 'replied' GROUP BY commands.id
+  HAVING max(replies.part) IS NOT count(replies.id) OR NOT max(instr(replies.body, '"final":true'))`;
 
 /**
  * Remembers the ids of the carried-over commands once more: damage inside a block of ids goes unnoticed, and a command
@@ -65,35 +103,30 @@ function rememberCarriedOver(to: DatabaseSync, at: number): void {
 /**
  * Carries over what can be read, from both ends of each table towards the damage. Row numbers stay as they were, and
  * new ones begin far beyond any old one, so that a number held in memory never means another command.
+ *
+ * @param newPath A journal without anything in it.
+ * @throws what `node:sqlite` throws when the new file cannot be written
  */
-export function rescue(damagedPath: string, newPath: string, at: number): number {
+export function rescue(damagedPath: string, newPath: string, at: number): void {
   const to = new DatabaseSync(newPath);
+  const from = openDamaged(damagedPath);
   try {
-    to.exec("PRAGMA foreign_keys = OFF");
-    try {
-      const from = new DatabaseSync(damagedPath, { readOnly: true });
-      try {
-        for (const table of TABLES) {
-          to.exec("BEGIN");
-          if (!copyRows(from, to, table, "ASC")) copyRows(from, to, table, "DESC");
-          to.exec("COMMIT");
-        }
-      } finally {
-        from.close();
-      }
-    } catch {
-      // Nothing can be read: the new journal starts empty.
+    to.exec("PRAGMA foreign_keys = OFF; BEGIN");
+    if (from !== undefined) {
+      for (const table of TABLES) if (!copyRows(from, to, table, "ASC")) copyRows(from, to, table, "DESC");
     }
     // What a watch has told of is of use only as a whole.
     to.exec(`
       UPDATE watches SET basis = NULL;
-      DELETE FROM replies WHERE command NOT IN (SELECT id FROM commands);
+      UPDATE commands SET state = iif(attempt > 0, 'running', 'received') WHERE id IN (${LOST_ITS_REPLY});
+      DELETE FROM replies WHERE command NOT IN (SELECT id FROM commands WHERE state = 'replied');
       DELETE FROM sqlite_sequence;
       INSERT INTO sqlite_sequence (name, seq) VALUES ('commands', ${at}), ('replies', ${at}), ('dead_letters', ${at});
     `);
     rememberCarriedOver(to, at);
-    return Number(to.prepare("SELECT count(*) AS n FROM commands").get()?.["n"]);
+    to.exec("COMMIT");
   } finally {
+    from?.close();
     to.close();
   }
 }

@@ -173,7 +173,7 @@ function createStore(db: DatabaseSync, retention: Retention, maxBytes: number): 
       }
     },
     upkeep(at) {
-      for (const seen of seenIds) seen.forget(at, retention.idsForMs, retention.maxIds);
+      for (const seen of seenIds) seen.forget(at, retention);
       const more = forget(db, retention, at);
       return shrink(db) || more;
     },

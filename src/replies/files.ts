@@ -55,6 +55,8 @@ export interface ReplyFiles {
   collect(command: Command, media: readonly string[]): Promise<Collected>;
   /** What was collected is not used. Never rejects. */
   discard(files: readonly ReplyFile[]): Promise<void>;
+  /** What tools attached to the command and nobody collected is not used either. Never rejects. */
+  forget(commandId: string): Promise<void>;
 }
 
 /** Services drop an object that no event refers to after a while; one as old as this is uploaded again. */

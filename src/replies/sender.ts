@@ -6,8 +6,8 @@
  *           -> pending       the server said no, and may say yes later
  *           -> sending       nobody knows; after a pause it is looked up or sent again under the same key
  *
- * Where the server recognises the key a repeat is harmless. Where it does not (generation A), a part whose outcome is
- * unknown is first looked for on the result topic, after it had time to arrive. A reply the server will never take is
+ * Where the server recognises the key a repeat is harmless. Where it does not (generation A), or may have forgotten the
+ * key by now, a part whose outcome is unknown is first looked for on the result topic, after it had time to arrive. A reply the server will never take is
  * replaced by a short failed one. A spilled reply is uploaded before it is sent, and sent as numbered parts where the
  * service takes no objects. A reply that cannot be delivered within its age limit goes to the dead letters, but
  * only when it has also been tried a good number of times: a clock that jumps, or a day without power, gives nothing up.
@@ -54,6 +54,8 @@ const UPLOAD_ATTEMPTS = 5;
 const BACKOFF: BackoffLimits = { baseMs: 1_000, capMs: 60_000 };
 /** How long a request that was broken off may still be under way: to look for it earlier would prove nothing. */
 const ARRIVAL_MS = 5_000;
+/** How long a server can be trusted to know a key; the specification does not say. */
+const KEY_KEPT_MS = 3_600_000;
 /** Between two attempts where only an operator can help. */
 export const SLOW_MS = 120_000;
 /** A reply that was tried less often than this over its age was not really tried. */
@@ -124,9 +126,10 @@ export function createSender(options: SenderOptions): (reply: UnsentReply, signa
   /** Whether an earlier send may have arrived without our knowing, once the result topic has been asked. */
   const lookUp = async (reply: UnsentReply, signal: AbortSignal): Promise<"found" | "absent" | "unknown"> => {
     if (reply.state !== "sending") return "absent";
-    if (channel.recognisesRepeats) return "unknown";
+    const ageMs = clock.now() - reply.createdAt;
+    if (channel.recognisesRepeats && ageMs < KEY_KEPT_MS) return "unknown";
     const found = await withLimit(clock, SEND_LIMIT_MS, signal, (limited) =>
-      channel.find(reply.replyId, clock.now() - reply.createdAt, limited),
+      channel.find(reply.replyId, ageMs, limited),
     );
     if (found === "unknown") {
       log.warn(`[agentrux] Cannot tell whether reply ${reply.replyId} is published; sending it again.`);

@@ -1,7 +1,8 @@
 /** One account from activation to reply, over a real hub and a real journal. */
 
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { resolveAccountConfig } from "../../src/config/resolve.ts";
@@ -321,6 +322,26 @@ describe("two gateways on one folder", () => {
     await place.reply("r");
     expect(second.turns).toHaveLength(1);
     expect(first.turns).toHaveLength(0);
+  });
+});
+
+describe("a read position that cannot be stored", () => {
+  it("is told of, answers all the same, and is stored once it can be", async () => {
+    const running = await activated("b");
+    const { waterline } = place.paths;
+    await rm(waterline);
+    // Nothing can be renamed onto a folder.
+    await mkdir(join(waterline, "in the way"), { recursive: true });
+    await place.publish({ request_id: "r1", message: "x" });
+    await place.reply("r1");
+    await until("it is told", () => running.state?.kind === "recovering");
+    expect(running.state).toMatchObject({ reason: "The read position cannot be stored" });
+    await rm(waterline, { recursive: true });
+    await place.publish({ request_id: "r2", message: "x" });
+    await place.reply("r2");
+    await running.ready();
+    expect((await stat(waterline)).isFile()).toBe(true);
+    expect(running.lines.filter((line) => line.includes("The read position"))).toHaveLength(2);
   });
 });
 

@@ -15,11 +15,13 @@ import {
   GIVING_UP,
   nameOf,
   RECOVERING,
+  REPLACING,
   SPILLING,
   STOPPING,
   TURNED_AWAY,
   UNSPILLING,
 } from "./support/aims.ts";
+import { damageJournal } from "./support/damage.ts";
 import { CrashHub } from "./support/hub.ts";
 import type { Life } from "./support/life.ts";
 import { Site, type SiteOptions } from "./support/site.ts";
@@ -181,6 +183,20 @@ describe.concurrent("killed while stopping", () => {
       await life.until("a turn was begun", () => life.turns > 0);
       await life.ready();
       life.terminate();
+      await died(life, aim);
+    };
+    expect(await survive(aim, {}, kill)).toEqual([]);
+  });
+});
+
+describe.concurrent("killed while a damaged journal is replaced", () => {
+  it.each(REPLACING.map((aim) => [nameOf(aim), aim] as const))("%s", async (_name, aim) => {
+    const kill = async (site: Site): Promise<void> => {
+      const interrupted: Aim = { point: "turn.begun", passes: 3 };
+      await died(await traffic(site, () => armed(site, interrupted)), interrupted);
+      damageJournal(site.paths.dir);
+      const life = armed(site, aim);
+      await site.ask("plain", "first");
       await died(life, aim);
     };
     expect(await survive(aim, {}, kill)).toEqual([]);

@@ -92,4 +92,12 @@ describe("an attempt", () => {
     expect(await runAttempt(later, request, clock, stopping.signal)).toMatchObject({ kind: "failed" });
     expect(clock.pending).toBe(0);
   });
+
+  it("that begins after the stop is aborted at once", async () => {
+    stopping.abort();
+    const result = run();
+    expect(turn?.aborted).toBe(true);
+    end({ kind: "failed", reason: "aborted" });
+    expect(await result).toEqual({ kind: "not-started", reason: "aborted" });
+  });
 });

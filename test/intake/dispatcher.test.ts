@@ -1,9 +1,14 @@
+import { readdirSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
+import { createOutgoing } from "../../src/attachments/outbound.ts";
+import { createSpool } from "../../src/attachments/spool.ts";
 import { addressOf, commandIdIn } from "../../src/intake/address.ts";
 import type { ReplyFiles } from "../../src/replies/files.ts";
 import type { TurnResult } from "../../src/replies/turn.ts";
+import { tempDir } from "../journal/support.ts";
 import { Bench, replied } from "../promises/support/bench.ts";
 import type { FakeClock } from "../promises/support/fake-clock.ts";
+import { memoryLog } from "../replies/support.ts";
 
 const FAILED: TurnResult = { kind: "failed", reason: "HTTP 400: the model's own words, with a secret" };
 const notStarted = (reason: "draining" | "starting" | "capacity" | "aborted"): TurnResult => ({
@@ -184,6 +189,18 @@ describe("a host that takes no work", () => {
     expect(bench.turns).toHaveLength(before + 3);
   });
 
+  it("once refused, is tried with another turn although an older one goes on", async () => {
+    bench = await new Bench().start();
+    await bench.send("c1", "long");
+    await bench.clock.advance(2_000);
+    await bench.send("c2", "b");
+    await bench.turn("b").end(notStarted("capacity"));
+    await bench.send("c3", "c");
+    await bench.clock.until(() => bench.begun.length > 2, 7_000);
+    expect(bench.begun.slice(0, 2)).toEqual(["long", "b"]);
+    expect(bench.turns).toHaveLength(3);
+  });
+
   it("keeps the order of a conversation", async () => {
     bench.auto = () => notStarted("draining");
     await bench.send("c1", "a", "b");
@@ -329,6 +346,7 @@ describe("what the host says by itself", () => {
 
 describe("attachments", () => {
   const discard = () => Promise.resolve();
+  const forget = () => Promise.resolve();
 
   it("go with the reply", async () => {
     const listed = [{ name: "a.png", object_id: "obj_1", content_type: "image/png" }];
@@ -337,7 +355,7 @@ describe("attachments", () => {
       asked.push(media);
       return Promise.resolve({ listed, files: [] });
     };
-    bench = await new Bench({ files: { collect, discard } }).start();
+    bench = await new Bench({ files: { collect, discard, forget } }).start();
     await bench.send("c1", "a");
     await bench.turn("a").end({ kind: "replied", text: "see", media: ["/tmp/a.png", "/tmp/b.png"] });
     expect(bench.replies[0]?.payload["attachments"]).toEqual(listed);
@@ -347,7 +365,7 @@ describe("attachments", () => {
   it("that cannot be made, or never are, do not keep the reply back, and it says so", async () => {
     let hang = false;
     const collect = () => (hang ? new Promise<never>(() => {}) : Promise.reject(new Error("no such file")));
-    bench = await new Bench({ files: { collect, discard } }).start();
+    bench = await new Bench({ files: { collect, discard, forget } }).start();
     await bench.send("c1", "a", "b");
     await bench.turn("a").end({ kind: "replied", text: "a", media: ["/x"] });
     hang = true;
@@ -359,6 +377,31 @@ describe("attachments", () => {
       expect(payload["attachments"]).toMatchObject([{ error: { message: "This file could not be sent." } }]);
     }
   });
+
+  it.each(["completed", "timeout", "failed"])(
+    "of tools are no longer kept when the command has ended as %s",
+    async (end) => {
+      const dir = tempDir();
+      const spool = createSpool(dir.path, () => 0);
+      const policy = {
+        rules: () => ({ readable: [], roots: [] }) as never,
+        originalOf: (reference: string) => Promise.resolve(reference),
+        typeOf: () => Promise.resolve("text/plain"),
+      };
+      const files = createOutgoing({ spool, policy, log: memoryLog(), keepMs: 8 * 86_400_000 });
+      bench = await new Bench({ files, maxAttempts: 1 }).start();
+      await bench.send("c1", "a");
+      const { commandId } = bench.turn("a").request.command;
+      await files.add(commandId, { reference: "x.txt", text: "content" });
+      const ends: Record<string, TurnResult> = { completed: replied("ok"), failed: { kind: "failed", reason: "no" } };
+      await bench.turn("a").end(ends[end] ?? { kind: "timeout" });
+      // The copies of an answer stay until they are uploaded, which is not done here.
+      const kept = end === "completed" ? 1 : 0;
+      await expect.poll(() => [bench.answers.length, readdirSync(dir.path).length]).toEqual([1, kept]);
+      expect(await files.collect(bench.turn("a").request.command, [])).toEqual({ listed: [], files: [] });
+      dir.remove();
+    },
+  );
 });
 
 describe("the operator", () => {

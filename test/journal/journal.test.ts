@@ -10,7 +10,7 @@ import type { AgentruxError } from "../../src/errors.ts";
 import { openJournal, waitForJournal, type JournalFile, type JournalOptions } from "../../src/journal/journal.ts";
 import { openOperatorJournal } from "../../src/journal/operator-journal.ts";
 import type { JournalFinding } from "../../src/journal/set-aside.ts";
-import { codeOf, hex, reply, row, tempDir } from "./support.ts";
+import { codeOf, hex, reply, row, tempDir, wholeReply } from "./support.ts";
 
 /** A real time: upkeep, which runs beside these tests, forgets ids that are days old. */
 const NOW = Date.now();
@@ -106,7 +106,7 @@ describe("an open journal", () => {
   });
 
   it("keeps what it is told to keep", async () => {
-    const retention = { idsForMs: 1e12, maxIds: 1e6, deadLettersForMs: 1, maxDeadLetters: 10 };
+    const retention = { idsForMs: 1e12, minIds: 0, maxIds: 1e6, deadLettersForMs: 1, maxDeadLetters: 10 };
     const file = await open({ retention });
     const journal = file.account("default");
     const { ids } = await journal.admit("t", [row("a")], NOW);
@@ -260,7 +260,7 @@ describe("a damaged journal", () => {
     const journal = file.account("default");
     const rows = Array.from({ length: 400 }, (_, n) => row(`e${n}`, { body: JSON.stringify("x".repeat(2_000)) }));
     const { ids } = await journal.admit("t", rows, NOW);
-    await journal.reply(ids[399] ?? 0, [reply("last")], 2);
+    await journal.reply(ids[399] ?? 0, [wholeReply("last")], 2);
     await file.close();
     const middle = Math.floor(statSync(pathOf()).size / 2 / 4096) * 4096;
     execFileSync(process.execPath, [fixture("overwrite"), pathOf(), String(middle), "40960"]);

@@ -8,8 +8,8 @@ import { isAgentruxError } from "../../src/errors.ts";
 import { type Keeper, openKeeper } from "../../src/journal/keeper.ts";
 import { type JournalFinding, rescue, setAside } from "../../src/journal/set-aside.ts";
 import { openStore } from "../../src/journal/store.ts";
-import type { JournalOperations } from "../../src/journal/types.ts";
-import { codeOf, folderForEach, hex, operations, reply, row } from "./support.ts";
+import type { JournalOperations, NewReply } from "../../src/journal/types.ts";
+import { codeOf, folderForEach, hex, operations, reply, row, wholeReply } from "./support.ts";
 
 const AT = Date.parse("2026-11-30T07:08:09.123Z");
 const dir = folderForEach();
@@ -56,6 +56,28 @@ function damagePagesWith(text: string): void {
   writeFileSync(dir.journal, bytes);
 }
 
+function rowsOf(table: string): number {
+  const db = new DatabaseSync(dir.journal, { readOnly: true });
+  const count = Number(db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.["n"]);
+  db.close();
+  return count;
+}
+
+/** As if the journal were damaged somewhere else. */
+function carryOver(): void {
+  const aside = setAside(dir.journal, AT);
+  openStore({ path: dir.journal }).close();
+  rescue(aside, dir.journal, AT);
+}
+
+/** Each event with its own page of the file; the one in the middle is damaged. */
+function damagedInTheMiddle(): void {
+  const body = (n: number): string => `"${n === 25 ? "HERE" : "x"}${"y".repeat(3_500)}"`;
+  const rows = Array.from({ length: 50 }, (_, n) => row(`e${n}`, { body: body(n) }));
+  written((journal) => journal.admit("t", rows, 1));
+  damagePagesWith("HERE");
+}
+
 describe("a journal that is damaged when it is opened", () => {
   it("is set aside under the time, and told of", () => {
     writeFileSync(dir.journal, "not a database ".repeat(500));
@@ -90,16 +112,7 @@ describe("a journal that is damaged when it is opened", () => {
   });
 
   it("is noticed although it can be opened", () => {
-    written((journal) => {
-      journal.admit(
-        "t",
-        Array.from({ length: 50 }, (_, n) =>
-          row(`e${n}`, { body: `"${n === 25 ? "HERE" : "x"}${"y".repeat(3_500)}"` }),
-        ),
-        1,
-      );
-    });
-    damagePagesWith("HERE");
+    damagedInTheMiddle();
     open();
     expect(findings).toHaveLength(1);
     expect(findings[0]?.rescued).toBe(49);
@@ -110,17 +123,14 @@ describe("what is carried over", () => {
   it("are commands, replies, dead letters, ids, positions and watches, under their numbers", () => {
     written((journal) => {
       journal.admit("t", [row("open"), row("answered"), row("done"), row("dead")], 1, "here");
-      journal.reply(2, [reply("answered")], 2);
+      journal.reply(2, [wholeReply("answered")], 2);
       journal.reply(3, [], 2);
       journal.reply(4, [], 2, "no luck");
       journal.keepWatch("w", 3, "{}");
       const entities = [{ entity: "a", state: "1" }];
       journal.admitWatch("w", { topicId: "t", rows: [], entities, sequence: 4, turns: [5], basis: "b" }, 3);
     });
-    const aside = setAside(dir.journal, AT);
-    openStore({ path: dir.journal }).close();
-    expect(rescue(aside, dir.journal, AT)).toBe(2);
-
+    carryOver();
     const store = openStore({ path: dir.journal });
     const journal = operations(store);
     expect(journal.openCommands(0, 10)).toMatchObject([{ id: 1, commandId: hex("open") }]);
@@ -154,9 +164,7 @@ describe("what is carried over", () => {
       "DELETE FROM seen; INSERT INTO sources (id, account, topic) VALUES (50, 'other', 't'); UPDATE commands SET source = 50 WHERE id = 2",
     );
     db.close();
-    const aside = setAside(dir.journal, AT);
-    openStore({ path: dir.journal }).close();
-    expect(rescue(aside, dir.journal, AT)).toBe(2);
+    carryOver();
     const store = openStore({ path: dir.journal });
     expect(operations(store).admit("t", [row("a")], 2).ids).toEqual([0]);
     expect(operations(store, "other").admit("t", [row("b")], 2).ids).toEqual([0]);
@@ -167,7 +175,8 @@ describe("what is carried over", () => {
     expect(existsSync(dir.journal)).toBe(false);
     writeFileSync(`${dir.journal}.broken`, "no");
     openStore({ path: dir.journal }).close();
-    expect(rescue(`${dir.journal}.broken`, dir.journal, AT)).toBe(0);
+    rescue(`${dir.journal}.broken`, dir.journal, AT);
+    expect(rowsOf("commands")).toBe(0);
 
     const lost = join(dir.path, "lost.sqlite");
     const store = openStore({ path: lost });
@@ -177,10 +186,114 @@ describe("what is carried over", () => {
     const db = new DatabaseSync(lost);
     db.exec("PRAGMA foreign_keys = OFF; DELETE FROM commands");
     db.close();
-    expect(rescue(lost, dir.journal, AT)).toBe(0);
-    const check = new DatabaseSync(dir.journal);
-    expect(check.prepare("SELECT count(*) AS n FROM replies").get()?.["n"]).toBe(0);
-    check.close();
+    rescue(lost, dir.journal, AT);
+    expect(rowsOf("replies")).toBe(0);
+  });
+});
+
+describe("a reply that was damaged", () => {
+  const long = `"HERE${"y".repeat(3_500)}"`;
+  const openAfter = (replies: readonly NewReply[], attempted = true): Keeper => {
+    written((journal) => {
+      const [id = 0] = journal.admit("t", [row("a")], 1).ids;
+      if (attempted) journal.begin(id);
+      journal.reply(id, replies, 2);
+    });
+    damagePagesWith("HERE");
+    return open();
+  };
+  const part = (number: number, body: string): NewReply => ({ replyId: `idk_${number}`, part: number, body });
+  const openWork = (running: Keeper): unknown =>
+    running
+      .run([call("openCommands", 0, 10), call("unsentCommands", 0, 10)])
+      .map((outcome) => Object.values(outcome)[0]);
+
+  it.each([
+    ["as a whole", [part(1, long)]],
+    ["in its middle", [part(1, '{"final":false}'), part(2, long), part(3, '{"final":true}')]],
+    ["in its last part", [part(1, '{"final":false}'), part(2, long)]],
+  ])("%s is asked for again", (_what, replies) => {
+    const running = openAfter(replies);
+    expect(openWork(running)).toMatchObject([[{ id: 1, state: "running" }], []]);
+    expect(rowsOf("replies")).toBe(0);
+  });
+
+  it("before any attempt begins anew", () => {
+    expect(openWork(openAfter([part(1, long)], false))).toMatchObject([[{ id: 1, state: "received" }], []]);
+  });
+
+  it("elsewhere leaves one that is whole alone", () => {
+    written((journal) => {
+      journal.admit("t", [row("a"), row("b")], 1);
+      const filled = (final: boolean): string => JSON.stringify({ message: "y".repeat(3_500), final });
+      journal.reply(1, [part(1, filled(false)), part(2, filled(true))], 2);
+      journal.reply(2, [part(1, long)], 2);
+    });
+    damagePagesWith("HERE");
+    expect(openWork(open())).toMatchObject([[{ id: 2 }], [{ command: 1 }]]);
+  });
+});
+
+describe("a replacement that does not come to its end", () => {
+  const hook = (act: (name: string) => void): void =>
+    void Object.assign(globalThis, { [Symbol.for("agentrux.failpoint")]: act });
+  const [full, killed] = [Object.assign(new Error("database or disk is full"), { errcode: 13 }), new Error("killed")];
+
+  afterEach(() => hook(() => undefined));
+
+  it.each(["journal.rescuing", "journal.rescued", "journal.set-aside"])(
+    "carries over the same after a crash at %s",
+    (place) => {
+      damagedInTheMiddle();
+      hook((name) => {
+        if (name === place) throw killed;
+      });
+      expect(() => open()).toThrow("killed");
+      hook(() => undefined);
+      const running = open();
+      expect(running.run([call("numbers")])).toMatchObject([{ value: { received: 49 } }]);
+      expect(findings).toMatchObject([{ rescued: 49 }]);
+      expect(readdirSync(dir.path).filter((name) => /new|rescued/.test(name))).toEqual([]);
+      expect(readdirSync(dir.path).filter((name) => /corrupt-[\d-]+$/.test(name))).toHaveLength(1);
+    },
+  );
+
+  it("for want of room is begun again, and leaves the damaged file where it is until then", async () => {
+    damagedInTheMiddle();
+    hook((name) => {
+      if (name === "journal.rescuing") throw full;
+    });
+    expect(await codeOf(() => open())).toBe("disk");
+    expect(readdirSync(dir.path)).toContain("journal.sqlite");
+    hook(() => undefined);
+    expect(open().run([call("numbers")])).toMatchObject([{ value: { received: 49 } }]);
+  });
+
+  it("while it runs fails its calls as retryable, until there is room", () => {
+    const body = `"${"y".repeat(3_500)}"`;
+    written((journal) =>
+      journal.admit(
+        "t",
+        Array.from({ length: 2_000 }, (_, n) => row(`e${n}`, { body })),
+        1,
+      ),
+    );
+    const running = open();
+    const bytes = readFileSync(dir.journal);
+    bytes.fill(0xa5, 4096 * 200, 4096 * 1_500);
+    writeFileSync(dir.journal, bytes);
+    hook((name) => {
+      if (name === "journal.rescuing") throw full;
+    });
+    expect(running.run([call("openCommands", 0, 10_000)])).toMatchObject([
+      { error: { code: "disk", retryable: true } },
+    ]);
+    expect(running.upkeep(AT)).toBe(false);
+    expect(running.run([call("numbers")])).toMatchObject([{ error: { code: "disk", retryable: true } }]);
+    hook(() => undefined);
+    const [after] = running.run([call("numbers")]);
+    expect(findings).toHaveLength(1);
+    expect(after).toMatchObject({ value: { received: findings[0]?.rescued } });
   });
 });
 
@@ -220,11 +333,11 @@ describe("a journal that is well", () => {
       { value: { ids: [1] } },
       { value: { received: 1 } },
     ]);
-    expect(running.upkeep()).toBe(false);
+    expect(running.upkeep(AT)).toBe(false);
     expect(findings).toEqual([]);
     running.close();
     keeper = undefined;
-    expect(running.upkeep()).toBe(false);
+    expect(running.upkeep(AT)).toBe(false);
     expect(running.run([call("numbers")])).toMatchObject([{ error: { code: "disk" } }]);
   });
 });

@@ -283,7 +283,7 @@ describe("a journal that holds too much", () => {
 });
 
 describe("keeping and forgetting", () => {
-  const retention = { idsForMs: 1_000, maxIds: 600, deadLettersForMs: 1_000, maxDeadLetters: 3 };
+  const retention = { idsForMs: 1_000, minIds: 0, maxIds: 600, deadLettersForMs: 1_000, maxDeadLetters: 3 };
 
   beforeEach(() => {
     store.close();

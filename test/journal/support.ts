@@ -41,6 +41,12 @@ export const reply = (name: string, part = 1): NewReply => ({
   body: `"${name}"`,
 });
 
+/** One that is a whole reply by itself, as `compose` makes them. */
+export const wholeReply = (name: string): NewReply => ({
+  ...reply(name),
+  body: JSON.stringify({ payload: { message: name, final: true } }),
+});
+
 /** The store's operations one by one, each in its own transaction. */
 export function operations(store: Store, account = "default"): JournalOperations {
   return new Proxy({} as JournalOperations, {

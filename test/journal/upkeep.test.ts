@@ -50,8 +50,9 @@ function rows(table: string): number {
 describe("by default", () => {
   it("ids are kept for 7 days or 1,000,000 of them, dead letters for 30 days or 10,000", () => {
     const [idsForMs, deadLettersForMs] = [7 * DAY_MS, 30 * DAY_MS];
-    expect(DEFAULT_RETENTION).toEqual({ idsForMs, maxIds: 1_000_000, deadLettersForMs, maxDeadLetters: 10_000 });
-    open();
+    const [minIds, maxIds, maxDeadLetters] = [10_000, 1_000_000, 10_000];
+    expect(DEFAULT_RETENTION).toEqual({ idsForMs, minIds, maxIds, deadLettersForMs, maxDeadLetters });
+    open({ minIds: 0 });
     admit(0, 300, 1_000);
     upkeep(1_000 + idsForMs);
     expect(isKnown(0)).toBe(true);
@@ -83,6 +84,23 @@ describe("ids", () => {
     upkeep(2);
     expect(rows("seen")).toBe(62);
     expect([isKnown(5 * 256), isKnown(6 * 256)]).toEqual([false, true]);
+  });
+
+  it("stay however old they are, while they are among the newest", () => {
+    open({ minIds: 1_000, idsForMs: 10 });
+    for (let page = 0; page < 10; page += 1) admit(page * 250, 250, page);
+    upkeep(1_000);
+    expect([isKnown(0), isKnown(1_249)]).toEqual([false, false]);
+    expect([isKnown(1_500), isKnown(2_499)]).toEqual([true, true]);
+  });
+
+  it("stay when one was taken while the clock was behind", () => {
+    open({ minIds: 0 });
+    admit(0, 200, 100 * DAY_MS);
+    admit(200, 1, DAY_MS);
+    admit(201, 250, DAY_MS);
+    upkeep(100 * DAY_MS + 60_000);
+    expect([isKnown(0), isKnown(200), isKnown(450)]).toEqual([true, true, true]);
   });
 
   it("of several accounts are counted apart", () => {
@@ -131,6 +149,17 @@ describe("dead letters and requests", () => {
     expect(journal.deadLetters(1e9, 100)).toHaveLength(3);
     upkeep(151);
     expect(journal.deadLetters(1e9, 100)).toEqual([]);
+  });
+
+  it("are counted, not numbered: numbers begin anew far away after a journal was replaced", () => {
+    open({ maxDeadLetters: 5 });
+    bury(3, 10);
+    const db = new DatabaseSync(dir.journal);
+    db.exec("UPDATE sqlite_sequence SET seq = 1700000000000");
+    db.close();
+    bury(1, 20);
+    upkeep(30);
+    expect(journal.deadLetters(1e15, 100)).toHaveLength(4);
   });
 
   it("go in portions, so that nobody waits long behind them", () => {

@@ -103,4 +103,33 @@ describe("a stop", () => {
     await stop(bench, 1_000);
     await expect(bench.admit(bench.event("a"))).rejects.toMatchObject({ code: "stopped" });
   });
+
+  it("begins no turn any more, not even one whose attempt was being counted, and counts none", async () => {
+    const bench = await new Bench().start();
+    bench.paused = true;
+    await bench.send("c1", "a");
+    bench.diskFull = true;
+    bench.paused = false;
+    bench.delivery.pump();
+    await bench.clock.settle();
+    const stopped = bench.delivery.stop(10_000);
+    await bench.clock.advance(7_200);
+    bench.diskFull = false;
+    await bench.clock.advance(4_000);
+    await stopped;
+    expect(bench.begun).toEqual([]);
+    expect(bench.records.openCommands(0, 5)).toMatchObject([{ state: "received", tries: 0 }]);
+  });
+
+  it("right after the start leaves what it found as it was", async () => {
+    const bench = await new Bench().start();
+    bench.paused = true;
+    await bench.send("c1", "a");
+    await bench.crash();
+    bench.paused = false;
+    bench.delivery.pump();
+    expect(await stop(bench, 0)).toBeLessThanOrEqual(1_000);
+    expect(bench.begun).toEqual([]);
+    expect(bench.records.openCommands(0, 5)).toMatchObject([{ state: "received", tries: 0 }]);
+  });
 });

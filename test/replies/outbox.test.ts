@@ -281,6 +281,21 @@ describe("a send that fails", () => {
     expect(sent).toEqual([]);
   });
 
+  it("is looked up although the server knows keys, once it may have forgotten this one", async () => {
+    for (const lane of ["found", "absent"]) {
+      const id = answered("pong", lane);
+      const reply = disk.nextReply(id);
+      disk.markSending(reply?.id ?? 0, 0);
+      if (lane === "found") stored.add(reply?.replyId ?? "");
+    }
+    await clock.advance(3_600_000);
+    await outbox.start();
+    await clock.settle();
+    expect(lookups).toHaveLength(2);
+    expect(sent).toHaveLength(1);
+    expect(done.map(([, end]) => end)).toEqual(["published", "published"]);
+  });
+
   it("is sent once more when nobody can tell, and says so", async () => {
     outbox = make({ channel: { ...channel(false), find: () => Promise.resolve("unknown") } });
     faults = [LOST];

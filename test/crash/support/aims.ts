@@ -107,6 +107,9 @@ export const STOPPING: readonly Aim[] = aimsAt(
   "session.journal-closed",
 );
 
+/** Passed while a damaged journal is replaced. */
+export const REPLACING: readonly Aim[] = aimsAt("journal.rescuing", "journal.rescued", "journal.set-aside");
+
 /** Passed only by a life that follows a crash: at the first aim, then at the second. */
 export const RECOVERING: readonly { readonly first: Aim; readonly second: Aim }[] = [
   { first: { point: "turn.begun", passes: 2 }, second: { point: "turn.recovering", passes: 1 } },
