@@ -19,7 +19,7 @@
 import { errorText } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import type { Journal, OpenCommand, OpenCommandWithBody } from "../journal/types.ts";
-import { type Clock, type Log, pause, type Random } from "../replies/ports.ts";
+import { pause, type Random } from "../replies/ports.ts";
 import type { Command, TurnRequest, TurnResult, TurnRunner } from "../replies/turn.ts";
 import { type BackoffLimits, fullJitter } from "../service/backoff.ts";
 import { addressOf, commandIdIn } from "./address.ts";

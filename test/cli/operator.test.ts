@@ -124,9 +124,7 @@ describe("waterline", () => {
       const { json } = await showWaterline(place.paths, topic);
       return (json as { cursor?: string }).cursor === "2";
     });
-    const begun = performance.now();
     expect(await setWaterline(place.paths, topic, "0")).toMatchObject({ exitCode: 0, json: { outcome: "done" } });
-    expect(performance.now() - begun).toBeLessThan(4_000);
     await until("both were read again", () => running.account?.health()["duplicates"] === 2);
     expect(running.turns).toHaveLength(2);
     await place.publish({ request_id: "r3", message: "z" });

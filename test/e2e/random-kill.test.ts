@@ -38,12 +38,13 @@ async function publish(dice: Dice, count: number): Promise<void> {
   }
 }
 
-/** Waits until some more are answered: a kill that meets no work shows nothing. */
-async function someWork(dice: Dice): Promise<void> {
+/** Waits until some more are answered: a kill that meets no work shows nothing. Whether there were any in time. */
+async function someWork(dice: Dice): Promise<boolean> {
   const until = (await scene.answered()) + dice.int(1, Math.min(40, COMMANDS_PER_KILL));
   const most = AbortSignal.timeout(15_000);
   while (!most.aborted && (await scene.answered()) < until) await sleep(dice.int(1, 200));
   await sleep(dice.int(0, 300));
+  return !most.aborted;
 }
 
 it(`loses nothing and doubles nothing in ${KILLS} kills`, async () => {
@@ -51,10 +52,10 @@ it(`loses nothing and doubles nothing in ${KILLS} kills`, async () => {
   // A clean end lets Node keep what it has compiled, which makes the starts after it shorter.
   await scene.gateway.stop();
   await scene.crash.start();
-  const kills = { gateway: 0, hub: 0 };
+  const kills = { gateway: 0, hub: 0, atWork: 0 };
   for (let n = 0; n < KILLS; n += 1) {
     const publishing = publish(dice, COMMANDS_PER_KILL);
-    await someWork(dice);
+    if (await someWork(dice)) kills.atWork += 1;
     if (n % GATEWAY_SHARE === 0 || n === KILLS - 1) {
       await scene.gateway.kill();
       await scene.crash.start();
@@ -69,8 +70,9 @@ it(`loses nothing and doubles nothing in ${KILLS} kills`, async () => {
   await scene.allAnswered();
   const broken = await scene.verdict();
   process.stdout.write(
-    `gateway: ${kills.gateway} random kills, ${kills.hub} of the hub, ${scene.asked.length} commands, ` +
+    `gateway: ${kills.gateway} random kills, ${kills.hub} of the hub, ${kills.atWork} at work, ${scene.asked.length} commands, ` +
       `${broken.length} broken promises, seed ${SEED}\n`,
   );
   expect(broken).toEqual([]);
+  expect(kills.atWork).toBeGreaterThan(0);
 });

@@ -36,7 +36,7 @@ class Service {
 
   serve(child: ChildProcess): void {
     child.on("message", (message: ToService) => {
-      if (message.kind === "owner") return;
+      if (message.kind === "owner" || message.kind === "standby") return;
       if (message.kind === "turn") {
         this.turns.push({ eventId: message.eventId, attempt: message.attempt });
         return;

@@ -44,17 +44,18 @@ function answerTo(message: Extract<ToService, { ask: number }>): FromService {
   return { ask, events: Array.from({ length: Math.min(5, COMMANDS - from) }, (_, n) => eventAt(from + n)) };
 }
 
-function gateway(): { child: ChildProcess; owns: Promise<unknown> } {
+function gateway(): { child: ChildProcess; owns: Promise<unknown>; standsBy: Promise<unknown> } {
   const child = fork(GATEWAY, [dir.path, "b"], { execArgv: [], stdio: ["ignore", "ignore", "inherit", "ipc"] });
   children.push(child);
-  const owns = new Promise((resolve) => {
-    child.on("message", (message: ToService) => {
-      if (message.kind === "owner") resolve(undefined);
-      else if (message.kind === "turn") turns.push({ pid: child.pid, eventId: message.eventId });
-      else if (child.connected) child.send(answerTo(message));
-    });
+  const owns = Promise.withResolvers<void>();
+  const standsBy = Promise.withResolvers<void>();
+  child.on("message", (message: ToService) => {
+    if (message.kind === "owner") owns.resolve();
+    else if (message.kind === "standby") standsBy.resolve();
+    else if (message.kind === "turn") turns.push({ pid: child.pid, eventId: message.eventId });
+    else if (child.connected) child.send(answerTo(message));
   });
-  return { child, owns };
+  return { child, owns: owns.promise, standsBy: standsBy.promise };
 }
 
 describe("two gateways over one folder", () => {
@@ -83,6 +84,8 @@ describe("two gateways over one folder", () => {
     const second = gateway();
     let taken = false;
     void second.owns.then(() => (taken = true));
+    await second.standsBy;
+    // It asks several times a second.
     await new Promise((resolve) => setTimeout(resolve, 2_500));
     expect(taken).toBe(false);
     first.child.kill("SIGCONT");

@@ -212,10 +212,8 @@ describe.each(["a", "b"] as const)("generation %s", (generation) => {
       const progress = (line: string) => {
         if (line.startsWith("waiting")) cancel.abort();
       };
-      const begin = performance.now();
       const outcome = await shop.call(sendMessageTool, ask, { signal: cancel.signal, progress });
-      expect(outcome.isError).toBe(true);
-      expect(performance.now() - begin).toBeLessThan(8_000);
+      expect(outcome).toMatchObject({ isError: true, text: expect.stringContaining("aborted") });
     });
   });
 });
