@@ -2,6 +2,7 @@
 
 import { stripVTControlCharacters } from "node:util";
 import { errorText, isAgentruxError } from "../errors.ts";
+import { jsonText } from "../guard/json-text.ts";
 
 /**
  * 0 done; 1 failed; 2 used wrongly; 3 not now, the same command can work later; 4 done, with warnings (`doctor`).
@@ -60,7 +61,7 @@ export function print({ json, lines }: CommandResult, asJson: boolean, terminal:
 
 /** One line of JSON. What a terminal could take for a command is escaped: strangers write to topics. */
 export function jsonLine(value: unknown): string {
-  return JSON.stringify(value).replace(
+  return jsonText(value).replace(
     /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );

@@ -3,6 +3,7 @@
  * without anything a terminal would obey.
  */
 
+import { jsonText } from "../guard/json-text.ts";
 import { cleanLine } from "../guard/text.ts";
 import { errorText } from "../errors.ts";
 import { followTopic } from "../service/follow.ts";
@@ -73,6 +74,6 @@ async function showLast(
 export function eventLine(event: TopicEvent, paint: Paint): string {
   const when = event.storedAt === undefined ? event.cursor.slice(0, 20) : cleanLine(event.storedAt, 35);
   const from = event.producer === undefined ? "" : ` ${paint("muted", cleanLine(event.producer, 50))}`;
-  const body = event.payloadRef === undefined ? JSON.stringify(event.payload) : `object ${event.payloadRef}`;
+  const body = event.payloadRef === undefined ? jsonText(event.payload) : `object ${event.payloadRef}`;
   return `${paint("muted", when)} ${paint("title", cleanLine(event.type, 80))}${from} ${cleanLine(body, SHOWN_CHARS)}`;
 }

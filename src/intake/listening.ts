@@ -7,6 +7,7 @@
  * is also who may start a turn this way.
  */
 
+import { jsonText } from "../guard/json-text.ts";
 import { decideSender } from "../guard/senders.ts";
 import type { Command } from "../replies/turn.ts";
 import type { TopicEvent } from "../service/types.ts";
@@ -41,6 +42,7 @@ export function parseListened(event: TopicEvent, listening: Listening, options: 
   }
   const commandId = commandIdOf(event.topicId, event.eventId);
   const trace = traceOf(event.payload, event.metadata);
+  const reason = whyDropped(event, trace.hops, options);
   const command: Command = {
     commandId,
     topicId: event.topicId,
@@ -48,7 +50,7 @@ export function parseListened(event: TopicEvent, listening: Listening, options: 
     requestId: event.eventId,
     conversationKey: CONVERSATION,
     ...(event.producer === undefined ? {} : { producer: event.producer }),
-    message: textOf(event).slice(0, MAX_MESSAGE_CHARS),
+    message: reason === undefined ? textOf(event).slice(0, MAX_MESSAGE_CHARS) : "",
     attachments: [],
     eventType: event.type,
     ...(event.correlationId === undefined ? {} : { correlationId: event.correlationId }),
@@ -57,17 +59,15 @@ export function parseListened(event: TopicEvent, listening: Listening, options: 
     ...(event.storedAt === undefined ? {} : { storedAt: event.storedAt }),
     isNotice: true,
   };
-  const drop = (reason: RejectedReason): ParsedEvent => ({
-    kind: "rejected",
-    reason,
-    command,
-    requestIdGiven: false,
-    replyable: false,
-  });
-  const sender = options.senders === undefined ? "allowed" : decideSender(options.senders, event.producer);
-  if (sender !== "allowed") return drop(sender);
-  if (trace.hops > (options.maxHops ?? DEFAULT_MAX_HOPS)) return drop("too_many_hops");
-  return { kind: "command", command, requestIdGiven: false };
+  return reason === undefined
+    ? { kind: "command", command, requestIdGiven: false }
+    : { kind: "rejected", reason, command, requestIdGiven: false, replyable: false };
+}
+
+function whyDropped({ producer }: TopicEvent, hops: number, options: ParseOptions): RejectedReason | undefined {
+  const sender = options.senders === undefined ? "allowed" : decideSender(options.senders, producer);
+  if (sender !== "allowed") return sender;
+  return hops > (options.maxHops ?? DEFAULT_MAX_HOPS) ? "too_many_hops" : undefined;
 }
 
 function textOf({ type, payload, payloadRef, correlationId }: TopicEvent): string {
@@ -76,5 +76,5 @@ function textOf({ type, payload, payloadRef, correlationId }: TopicEvent): strin
     ...(correlationId === undefined ? [] : [`correlation_id: ${correlationId}`]),
     ...(payloadRef === undefined ? [] : [`payload_ref: ${payloadRef}`]),
   ];
-  return [...facts, `payload: ${JSON.stringify(payload) ?? "null"}`].join("\n");
+  return [...facts, `payload: ${jsonText(payload)}`].join("\n");
 }

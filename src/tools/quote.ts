@@ -1,5 +1,6 @@
 /** Owns how events are shown to the model: what we know of them in plain words, what a stranger wrote inside the host's boundary. */
 
+import { jsonText } from "../guard/json-text.ts";
 import { cleanLine } from "../guard/text.ts";
 import type { TopicEvent } from "../service/types.ts";
 import type { ToolContext } from "./tool.ts";
@@ -33,10 +34,6 @@ export function quoteEvent(event: TopicEvent, context: ToolContext, maxChars: nu
 /** A payload as text, cut and declared. */
 export function quotePayload(payload: unknown, sender: string, context: ToolContext, maxChars: number): string {
   return context.quote(cut(jsonText(payload), maxChars), sender);
-}
-
-function jsonText(value: unknown): string {
-  return JSON.stringify(value) ?? "null";
 }
 
 function cut(text: string, maxChars: number): string {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { done, duration, failed, failedBy, jsonLine, print, table } from "../../src/cli/output.ts";
 import { AgentruxError } from "../../src/errors.ts";
+import { deepJson } from "../support/deep.ts";
 
 function printed(result: Parameters<typeof print>[0], asJson: boolean) {
   const out: string[] = [];
@@ -51,6 +52,12 @@ describe("JSON", () => {
     expect(line).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2028\u2029]/);
     expect(JSON.parse(line)).toEqual(value);
   });
+});
+
+it("prints what is nested too deeply for JSON, too", () => {
+  const line = jsonLine({ eventId: "e-1", payload: deepJson() });
+  expect(JSON.parse(line)).toMatchObject({ eventId: "e-1" });
+  expect(line).toContain("[nested too deeply to be shown]");
 });
 
 describe("table and duration", () => {

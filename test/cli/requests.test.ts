@@ -5,6 +5,7 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { send, type SendOptions } from "../../src/cli/send.ts";
 import { eventLine, tail, type TailOptions } from "../../src/cli/tail.ts";
+import { deepJson } from "../support/deep.ts";
 import { plain } from "../../src/cli/paint.ts";
 import { topics } from "../../src/cli/topics.ts";
 import { failedBy } from "../../src/cli/output.ts";
@@ -239,6 +240,11 @@ describe("tail", () => {
     const event = { eventId: "e", topicId: "t", cursor: "1", type: "a\u001B[2Jb", payload: { x: "\u009b31m\u202e" } };
     // oxlint-disable-next-line no-control-regex
     expect(eventLine(event, plain)).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202e]/);
+  });
+
+  it("shows an event whose payload is nested too deeply for JSON", () => {
+    const event = { eventId: "e", topicId: "t", cursor: "1", type: "a", payload: { x: 1, y: deepJson() } };
+    expect(eventLine(event, plain)).toContain('a {"x":1,"y":[[');
   });
 });
 

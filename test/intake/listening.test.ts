@@ -3,6 +3,7 @@ import { preparePage } from "../../src/intake/admission.ts";
 import { type Listening, parseListened } from "../../src/intake/listening.ts";
 import { composeReply } from "../../src/replies/compose.ts";
 import type { TopicEvent } from "../../src/service/types.ts";
+import { deepJson } from "../support/deep.ts";
 
 const TOPIC = "11111111-1111-4111-8111-111111111111";
 const listening: Listening = { topics: new Set([TOPIC]), ownScriptId: "me" };
@@ -77,6 +78,27 @@ describe("an event of a listening topic", () => {
     const senders = { dmPolicy: "allowlist", allowFrom: ["friend"] } as const;
     expect(parseListened(event(), listening, { senders })).toMatchObject({ kind: "rejected", replyable: false });
     expect(parseListened(event({ producer: "friend" }), listening, { senders })).toMatchObject({ kind: "command" });
+  });
+
+  it("is told also where its payload is nested too deeply to be written as JSON", async () => {
+    const deep = event({ eventId: "e-2", payload: { x: deepJson() } });
+    const page = await preparePage([event(), deep], { listening }, composeReply, 0, () => Promise.resolve());
+    expect(page.rows).toHaveLength(2);
+    const one = parseListened(deep, listening);
+    expect(one.kind === "command" && one.command.message).toContain("[nested too deeply to be shown]");
+  });
+
+  it("is not made into text for a sender who is refused, nor beyond the last hop", () => {
+    let written = 0;
+    const toJSON = (): void => void (written += 1);
+    const senders = { dmPolicy: "disabled", allowFrom: [] } as const;
+    for (const one of [
+      parseListened(event({ payload: { toJSON } }), listening, { senders }),
+      parseListened(event({ payload: { toJSON, trace: { hops: 9 } } }), listening),
+    ]) {
+      expect(one).toMatchObject({ kind: "rejected", command: { message: "" } });
+    }
+    expect(written).toBe(0);
   });
 
   it("keeps producers apart, and is bounded", () => {

@@ -4,6 +4,7 @@
  */
 
 import type { FluxEntity, FluxEvent } from "agentrux-wire";
+import { jsonText } from "../../guard/json-text.ts";
 import { cleanLine } from "../../guard/text.ts";
 import type { ToolContext } from "../tool.ts";
 
@@ -72,7 +73,7 @@ export function showLines(lines: readonly string[], context: Pick<ToolContext, "
 function shown(documents: readonly object[], context: Pick<ToolContext, "quote">): string {
   const share = Math.max(LINE_MIN_CHARS, Math.floor(PAGE_MAX_CHARS / Math.max(1, documents.length)));
   return showLines(
-    documents.map((document) => cut(JSON.stringify(document), share)),
+    documents.map((document) => cut(jsonText(document), share)),
     context,
   );
 }
