@@ -24,6 +24,6 @@ export function healthOf(intake: IntakeHealth, delivery: DeliveryHealth): Record
     repeatedRequests: counts.repeatedRequests,
     ignored: sum(counts.ignored),
     rejected: sum(counts.rejected),
-    malformed: intake.malformed,
+    malformed: intake.malformed + counts.malformed,
   };
 }

@@ -72,7 +72,7 @@ export function metricsOf(intake: IntakeHealth, delivery: DeliveryHealth, journa
     ),
     gauge("agentrux_publish_fault", "Whether publishing fails lastingly", Number(delivery.publishFault !== undefined)),
     counter("agentrux_events_total", "Events taken over", counts.events),
-    counter("agentrux_malformed_events_total", "Events that could not be read", intake.malformed),
+    counter("agentrux_malformed_events_total", "Events that could not be read", intake.malformed + counts.malformed),
     counter("agentrux_commands_total", "Events that were commands", counts.commands),
     counter("agentrux_duplicate_events_total", "Events that had been taken over before", counts.duplicates),
     counter("agentrux_repeated_requests_total", "Events with a request id taken over before", counts.repeatedRequests),

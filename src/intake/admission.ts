@@ -1,5 +1,6 @@
 /** Owns turning a page of events into rows for the journal, and what is counted on the way. */
 
+import { isAgentruxError } from "../errors.ts";
 import type { AdmissionRow } from "../journal/types.ts";
 import type { Composer } from "../replies/compose.ts";
 import type { TopicEvent } from "../service/types.ts";
@@ -34,6 +35,13 @@ export interface PreparedPage {
   readonly taken: readonly Taken[];
   /** What leaves no row: events passed over, and commands refused without an answer. */
   readonly dropped: readonly ParsedEvent[];
+  /** What no row could be made of, by a fault of ours: to be passed over, or its topic would stand still for ever. */
+  readonly malformed: readonly Malformed[];
+}
+
+export interface Malformed {
+  readonly eventId: string;
+  readonly error: unknown;
 }
 
 /** A sender that may not send is told so once in this time. */
@@ -82,30 +90,32 @@ export async function preparePage(
   now: number,
   letOthersRun: () => Promise<void>,
 ): Promise<PreparedPage> {
-  const page: { rows: AdmissionRow[]; taken: Taken[]; dropped: ParsedEvent[] } = { rows: [], taken: [], dropped: [] };
+  const page: Page = { rows: [], taken: [], dropped: [], malformed: [] };
   for (let from = 0; from < events.length; from += SLICE) {
     if (from > 0) await letOthersRun();
-    const slice = prepareSlice(events.slice(from, from + SLICE), options, compose, now);
-    page.rows.push(...slice.rows);
-    page.taken.push(...slice.taken);
-    page.dropped.push(...slice.dropped);
+    for (const event of events.slice(from, from + SLICE)) prepare(event, page, options, compose, now);
   }
   return page;
 }
 
-function prepareSlice(
-  events: readonly TopicEvent[],
-  options: AdmissionOptions,
-  compose: Composer,
-  now: number,
-): PreparedPage {
-  const parsed = events.map((event) => parse(event, options));
-  const leavesRow = (one: ParsedEvent): one is Taken =>
-    one.kind === "command" || (one.kind === "rejected" && one.replyable);
-  const taken = parsed.filter(leavesRow);
-  return {
-    rows: taken.map((one) => rowOf(one, compose, now)),
-    taken,
-    dropped: parsed.filter((one) => !leavesRow(one)),
-  };
+interface Page extends PreparedPage {
+  readonly rows: AdmissionRow[];
+  readonly taken: Taken[];
+  readonly dropped: ParsedEvent[];
+  readonly malformed: Malformed[];
+}
+
+function prepare(event: TopicEvent, page: Page, options: AdmissionOptions, compose: Composer, now: number): void {
+  try {
+    const parsed = parse(event, options);
+    if (parsed.kind === "ignored" || (parsed.kind === "rejected" && !parsed.replyable)) {
+      page.dropped.push(parsed);
+      return;
+    }
+    page.rows.push(rowOf(parsed, compose, now));
+    page.taken.push(parsed);
+  } catch (error) {
+    if (isAgentruxError(error)) throw error;
+    page.malformed.push({ eventId: event.eventId, error });
+  }
 }

@@ -251,6 +251,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const { ids } = await written(plainJournal.admit(page.topicId, rows, at, memoryOf(options.generation, page)));
     stats.last.admitted = at;
     stats.counts.events += page.events.length;
+    stats.counts.malformed += prepared.malformed.length;
+    for (const { eventId, error } of prepared.malformed) {
+      log.warn(`[agentrux] Event ${eventId} cannot be read and is passed over: ${errorText(error)}`);
+    }
     for (const one of prepared.dropped) {
       if (one.kind === "ignored") addOne(stats.counts.ignored, one.reason);
       else if (one.kind === "rejected") addOne(stats.counts.rejected, one.reason);

@@ -7,6 +7,8 @@ import type { IgnoredReason, RejectedReason } from "./command.ts";
 export interface DeliveryCounts {
   /** Events handed over by the intake. */
   events: number;
+  /** Of these, the ones nothing could be made of. */
+  malformed: number;
   commands: number;
   /** Events that had been taken over before. */
   duplicates: number;
@@ -53,6 +55,7 @@ export function copyCounts(counts: DeliveryCounts): DeliveryCounts {
 export function createStats(): DeliveryStats {
   const counts: DeliveryCounts = {
     events: 0,
+    malformed: 0,
     commands: 0,
     duplicates: 0,
     repeatedRequests: 0,

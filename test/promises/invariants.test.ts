@@ -1,7 +1,10 @@
 /** Accepted means on disk; every command gets exactly one terminal reply; nothing is dropped silently. */
 
 import { describe, expect, it } from "vitest";
+import { healthOf } from "../../src/account/health.ts";
+import { metricsOf } from "../../src/account/metrics.ts";
 import { AgentruxError } from "../../src/errors.ts";
+import type { IntakeHealth } from "../../src/intake/intake.ts";
 import type { TurnResult } from "../../src/replies/turn.ts";
 import { Bench, replied, TOPIC } from "./support/bench.ts";
 
@@ -48,6 +51,32 @@ describe("taking over", () => {
     );
     expect(bench.answers).toEqual(["completed: a", "completed: c", "completed: d", "completed: d"]);
     expect(bench.delivery.snapshot().counts.repeatedRequests).toBe(2);
+  });
+
+  it("goes on past an event on which the reading fails, counts it and says so; a full disk still stops it", async () => {
+    const bench = await new Bench().start();
+    bench.auto = ({ command }) => replied(command.message);
+    const broken = Object.defineProperty(bench.event("broken"), "payload", {
+      get() {
+        throw new TypeError("a fault of ours");
+      },
+    });
+    const page = [bench.event("before"), broken, bench.event("after")];
+    bench.diskFull = true;
+    await expect(bench.admit(...page)).rejects.toMatchObject({ code: "disk" });
+    bench.diskFull = false;
+    await bench.admit(...page);
+    expect(bench.answers).toEqual(["completed: before", "completed: after"]);
+    const delivery = bench.delivery.snapshot();
+    expect(delivery.counts).toMatchObject({ events: 3, malformed: 1, commands: 2 });
+    // Beside those that the service gave in no form of an event.
+    const intake = { malformed: 2 } as IntakeHealth;
+    expect(healthOf(intake, delivery)).toMatchObject({ malformed: 3 });
+    expect(metricsOf(intake, delivery, 0)).toContainEqual(
+      expect.objectContaining({ name: "agentrux_malformed_events_total", samples: [{ value: 3 }] }),
+    );
+    const told = bench.log.lines.filter((line) => line.includes(broken.eventId));
+    expect(told).toEqual([expect.stringContaining("cannot be read and is passed over: a fault of ours")]);
   });
 
   it("accounts for every event", async () => {
