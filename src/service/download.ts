@@ -3,7 +3,7 @@
  * time and bytes. What is fetched comes as a stream; nothing is kept here.
  *
  * Origins the service names in its own answers are remembered: they are its object store, and a URL in a request may
- * lead there and nowhere else.
+ * lead there, or to an object at the service's own origin, and nowhere else.
  */
 
 import type { Readable } from "node:stream";
@@ -97,8 +97,8 @@ class UndiciDownloads implements Downloads {
   }
 
   async open({ url, given, maxBytes, signal }: DownloadRequest): Promise<Download> {
-    const serviceOrigin = new URL(this.#baseUrl).origin;
-    const verdict = judgeUrl(url, { serviceOrigin, origins: given === "by_service" ? "any" : this.#storage });
+    const origins = given === "by_service" ? "any" : this.#storage;
+    const verdict = judgeUrl(url, { baseUrl: this.#baseUrl, origins });
     if (!verdict.allowed) throw refused(verdict.reason);
     if (given === "by_service" && !verdict.trusted) this.#storage.add(verdict.origin);
     if (this.#closed) throw new AgentruxError("stopped", "The client was closed");
@@ -192,6 +192,6 @@ const REASONS: Readonly<Record<UrlRefusal, string>> = {
   not_https: "it is not https",
   credentials: "it carries a user name or password",
   trailing_dot: "its host ends with a dot",
-  not_the_service: "it does not lead to the service's own storage",
+  not_the_service: "it does not lead to an object of the service",
   private_address: "it leads into a private network",
 };

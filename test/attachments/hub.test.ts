@@ -120,6 +120,10 @@ async function world(generation: Generation, turn: Turn) {
       const answer = await fetch(info.downloadUrl);
       return Buffer.from(await answer.arrayBuffer());
     },
+    /** Where the hub says that an object of the command topic is. */
+    linkTo: (objectId: string) =>
+      client.objectInfo({ topicId: commands, objectId, signal: NEVER }).then(({ downloadUrl }) => downloadUrl),
+    hubUrl: () => hub.url,
     stopHub: () => hub.close(),
     async startHub() {
       const port = Number(new URL(hub.url).port);
@@ -153,6 +157,22 @@ describe.each(["a", "b"] as const)("generation %s", (generation) => {
     expect(photo?.file).toMatchObject({ contentType: "image/png", size: PNG.byteLength });
     expect(readFileSync(photo?.file?.path ?? "").equals(PNG)).toBe(true);
     expect(gone?.summary).toContain("the service does not have it");
+  });
+
+  it("brings a file by the link that the hub hands out, and nothing else that the hub answers", async () => {
+    const place = await world(generation, () => replied("done"));
+    cleanups.push(await place.start());
+    const id = await place.upload(Buffer.from("disk full\n"), "text/plain");
+    // The older generation's objects are readable at once, the newer one's when an event refers to them.
+    await place.publish({ request_id: "r-1", message: "look", attachments: [{ [idKey]: id }] });
+    await place.reply("r-1");
+    const urls = [await place.linkTo(id), `${place.hubUrl()}/api/state/entities`, `${place.hubUrl()}/metrics`];
+    const attachments = urls.map((url) => ({ name: "x", download_url: url }));
+    await place.publish({ request_id: "r-2", message: "look", attachments });
+    await place.reply("r-2");
+    const found = place.requests[1]?.attachments ?? [];
+    expect(found.map(({ text }) => text)).toEqual(["disk full\n", undefined, undefined]);
+    for (const { summary } of found.slice(1)) expect(summary).toContain("its address is not one that is fetched");
   });
 
   it("sends the files of an answer, those its tools attached and those it names, with their checksums", async () => {

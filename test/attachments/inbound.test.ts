@@ -228,6 +228,15 @@ describe("where files may come from", () => {
     expect(asked).toEqual([]);
   });
 
+  it("not from anything else at the service's own origin, which may answer this machine alone", async () => {
+    const { one, peer } = await scene(give("the state of the world"));
+    for (const path of ["/metrics", "/api/state/entities", "/objects/../metrics", "/objects/%2e%2e%2fmetrics", ""]) {
+      const found = await one({ name: "x", downloadUrl: `${peer.url}${path}` });
+      expect(found.summary).toContain("its address is not one that is fetched");
+    }
+    expect(peer.received).toEqual([]);
+  });
+
   it("by the id wherever there is one: the URL beside it is not looked at", async () => {
     const internal = await secret();
     const { one, asked } = await scene(give("by id"));

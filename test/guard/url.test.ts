@@ -70,7 +70,7 @@ describe("addresses", () => {
 });
 
 const STORAGE = "https://storage.example.com";
-const rules = { serviceOrigin: "https://api.example.com", origins: new Set([STORAGE, "https://1.1.1.1"]) };
+const rules = { baseUrl: "https://api.example.com", origins: new Set([STORAGE, "https://1.1.1.1"]) };
 
 describe("URLs in a request", () => {
   it.each([
@@ -79,6 +79,26 @@ describe("URLs in a request", () => {
     ["another host", "https://evil.example.com/o", "not_the_service"],
     ["a host that begins like the storage", "https://storage.example.com.evil.net/o", "not_the_service"],
     ["a host that ends like the storage", "https://evilstorage.example.com/o", "not_the_service"],
+    ["something else of the service", "https://api.example.com/metrics", "not_the_service"],
+    ["the service's start page", "https://api.example.com", "not_the_service"],
+    ["its list of objects", "https://api.example.com/objects/", "not_the_service"],
+    ["something below an object", "https://api.example.com/objects/1/meta", "not_the_service"],
+    ["a path that begins like the objects", "https://api.example.com/objects-of/1", "not_the_service"],
+    ["objects elsewhere", "https://api.example.com/api/objects/1", "not_the_service"],
+    ["objects in the query", "https://api.example.com/metrics?/objects/1", "not_the_service"],
+    ["objects in the fragment", "https://api.example.com/metrics#/objects/1", "not_the_service"],
+    ["a way out of the objects", "https://api.example.com/objects/../metrics", "not_the_service"],
+    ["an encoded way out", "https://api.example.com/objects/%2e%2e/metrics", "not_the_service"],
+    ["a half-encoded way out", "https://api.example.com/objects/.%2E/metrics", "not_the_service"],
+    ["a way out by an encoded slash", "https://api.example.com/objects/..%2fmetrics", "not_the_service"],
+    ["a way out with no way on", "https://api.example.com/objects/..", "not_the_service"],
+    ["a way out by an encoded backslash", "https://api.example.com/objects/..%5cmetrics", "not_the_service"],
+    ["a way into the objects", "https://api.example.com/metrics/../objects/1", "not_the_service"],
+    ["an encoded name of the objects", "https://api.example.com/%6fbjects/1", "not_the_service"],
+    ["path parameters", "https://api.example.com/objects/1;/../../metrics", "not_the_service"],
+    ["doubled slashes", "https://api.example.com//objects/1", "not_the_service"],
+    ["no slashes before the host", "https:api.example.com/objects/1", "not_the_service"],
+    ["too many slashes before the host", "https:///api.example.com/objects/1", "not_the_service"],
     ["the storage as a user name", "https://storage.example.com@evil.net/o", "credentials"],
     ["a user name and password", "https://a:b@storage.example.com/o", "credentials"],
     ["an empty password", "https://a@storage.example.com/o", "credentials"],
@@ -135,10 +155,32 @@ describe("URLs in a request", () => {
   });
 
   it("takes the configured hub as it is, also over plain http and on this machine", () => {
-    const hub = { serviceOrigin: "http://127.0.0.1:8787", origins: new Set<string>() };
+    const hub = { baseUrl: "http://127.0.0.1:8787", origins: new Set<string>() };
     expect(judgeUrl("http://127.0.0.1:8787/objects/1", hub)).toMatchObject({ allowed: true, trusted: true });
+    expect(judgeUrl("http://127.0.0.1:8787/api/state/entities", hub)).toMatchObject({ allowed: false });
     expect(judgeUrl("http://127.0.0.1:8788/objects/1", hub)).toMatchObject({ allowed: false });
     expect(judgeUrl("http://localhost:8787/objects/1", hub)).toMatchObject({ allowed: false });
+  });
+});
+
+describe("URLs the service has just given us", () => {
+  it("lead anywhere on its own origin, and to any public one", () => {
+    const given = { ...rules, origins: "any" } as const;
+    for (const url of ["https://api.example.com/files/1?x=%2F", "https://else.example.net/o"]) {
+      expect(judgeUrl(url, given)).toMatchObject({ allowed: true });
+    }
+  });
+});
+
+describe("a service below a path", () => {
+  const below = { ...rules, baseUrl: "https://example.com/agentrux" };
+  it("has its objects there, and nowhere else", () => {
+    expect(judgeUrl("https://example.com/agentrux/objects/pob_1-a?signature=x", below)).toMatchObject({
+      trusted: true,
+    });
+    for (const path of ["/objects/1", "/agentrux/metrics", "/agentrux-2/objects/1", "/agentrux/../objects/1"]) {
+      expect(judgeUrl(`https://example.com${path}`, below)).toEqual({ allowed: false, reason: "not_the_service" });
+    }
   });
 });
 
