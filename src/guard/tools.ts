@@ -8,7 +8,8 @@ import type { ExecPolicy } from "../config/account.ts";
 import { decideExec } from "./exec.ts";
 
 /**
- * Tools a stranger's words must not reach, by what they would reach. Exec is decided separately, per command line.
+ * Tools a stranger's words must not reach, by what they would reach: the host's own and those of the plugins that come
+ * with it. `*` stands for any end of a name, here as in the host's policies. Exec is decided separately, per command line.
  * `cron` is the old name of `automations`.
  */
 export const DENIED_TOOLS: readonly string[] = [
@@ -19,6 +20,15 @@ export const DENIED_TOOLS: readonly string[] = [
   "computer",
   "mobile_ui",
   "nodes",
+  "node_inference",
+  "file_fetch",
+  "file_write",
+  "dir_fetch",
+  "dir_list",
+  "canvas",
+  "crabbox",
+  // may be the operator's own, signed in everywhere
+  "browser",
   "screen",
   "portal",
   // the host itself: its settings, schedule, plugins, skills and secrets
@@ -28,9 +38,12 @@ export const DENIED_TOOLS: readonly string[] = [
   "plugins",
   "openclaw",
   "secrets",
+  "onepassword",
   "skill_workshop",
   "theme",
+  "talk_voice",
   "dashboard",
+  "show_widget",
   // other conversations, and turns that this gate would not know as a topic's
   "sessions",
   "sessions_list",
@@ -39,20 +52,30 @@ export const DENIED_TOOLS: readonly string[] = [
   "sessions_send",
   "sessions_spawn",
   "sessions_yield",
+  // also sets a session's model
+  "session_status",
   "subagents",
+  "agents_list",
   "agents_wait",
   "conversations_list",
   "conversations_send",
   "conversations_turn",
   "suggest_task",
   "dismiss_task",
+  "transcripts",
+  "intent",
+  "wiki_apply",
+  "wiki_lint",
+  "workboard_*",
   // the operator, in person or in name
   "ask_user",
+  "heartbeat_respond",
   "github_identity_status",
   "github_publish",
 ];
 
-const DENIED: ReadonlySet<string> = new Set(DENIED_TOOLS);
+const isDenied = (name: string): boolean =>
+  DENIED_TOOLS.some((denied) => (denied.endsWith("*") ? name.startsWith(denied.slice(0, -1)) : name === denied));
 
 /** Every name under which a harness offers a shell. */
 const SHELLS: ReadonlySet<string> = new Set(["exec", "bash", "shell", "gateway_exec", "node_exec", "local_shell"]);
@@ -84,7 +107,7 @@ export interface ExecPlace {
  */
 export function whyRefused(call: ToolCall, policy: ExecPolicy, place: ExecPlace): string | undefined {
   const name = call.toolName.trim().toLowerCase().replaceAll("-", "_");
-  if (DENIED.has(name)) return `the tool ${name} is not available to requests that come from a topic`;
+  if (isDenied(name)) return `the tool ${name} is not available to requests that come from a topic`;
   if (call.toolKind === "code_mode_exec") return "programs from a topic are not run; code mode has to be off";
   if (SHELLS.has(name)) return whyExecRefused(call.params, policy, place);
   if (name === "message") return whyMessageRefused(call.params);

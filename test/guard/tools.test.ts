@@ -13,6 +13,10 @@ const NEVER = [
     " ",
   ),
   ..."conversations_turn suggest_task dismiss_task ask_user github_identity_status github_publish".split(" "),
+  ..."show_widget session_status browser canvas agents_list transcripts heartbeat_respond intent onepassword".split(
+    " ",
+  ),
+  ..."file_fetch file_write dir_fetch dir_list node_inference crabbox talk_voice wiki_apply wiki_lint".split(" "),
 ];
 
 const on = { enabled: true, allowedCommands: ["uptime"] };
@@ -24,6 +28,15 @@ describe("whyRefused", () => {
     expect(whyRefused({ toolName, params: {} }, on, here)).toContain(toolName);
     // The host leaves it out of the turn by the same list.
     expect(DENIED_TOOLS).toContain(toolName);
+  });
+
+  it("never lets a topic use any tool of a kind", () => {
+    for (const toolName of ["workboard_dispatch", "workboard_of_tomorrow", "Workboard-Move"]) {
+      expect(whyRefused({ toolName, params: {} }, on, here)).toContain("workboard_");
+    }
+    // The host reads the same pattern.
+    expect(DENIED_TOOLS).toContain("workboard_*");
+    expect(whyRefused({ toolName: "workboard", params: {} }, on, here)).toBeUndefined();
   });
 
   it("knows a tool whatever way its name is written", () => {
