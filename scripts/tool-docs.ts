@@ -72,7 +72,9 @@ interface Property {
 function typeOf({ type, anyOf, minimum, maximum, maxItems }: Property): string {
   const name = type ?? (anyOf ?? []).map((one) => one.type ?? "any").join(" or ");
   if (maxItems !== undefined) return `${name}, at most ${maxItems}`;
-  if (maximum === undefined) return name;
+  if (maximum === undefined || maximum === Number.MAX_SAFE_INTEGER) {
+    return minimum === undefined ? name : `${name}, ${minimum} or more`;
+  }
   return minimum === undefined ? `${name}, at most ${maximum}` : `${name}, ${minimum} to ${maximum}`;
 }
 
