@@ -168,15 +168,20 @@ async function openWaterline({ paths, credentials, log }: SessionOptions, troubl
   return waterline;
 }
 
-function ownJournal(
+async function ownJournal(
   { paths, log, setState }: SessionOptions,
   signal: AbortSignal,
   onFailure: () => void,
 ): Promise<JournalFile> {
-  return waitForJournal(
+  let isOpen = false;
+  const file = await waitForJournal(
     {
       directory: paths.dir,
-      onFinding: (finding) => log.error(`[agentrux] ${finding.message}`),
+      onFinding: (finding) => {
+        log.error(`[agentrux] ${finding.message}`);
+        // What is open on disk is no longer what was loaded: answered commands may have to be answered again.
+        if (isOpen) onFailure();
+      },
       onFailure: (error) => {
         log.error(`[agentrux] ${errorText(error)}`);
         onFailure();
@@ -190,6 +195,8 @@ function ownJournal(
       setState({ kind: "standby", reason });
     },
   );
+  isOpen = true;
+  return file;
 }
 
 function deliveryOver(

@@ -59,11 +59,22 @@ function syncFolder(path: string): void {
   }
 }
 
+/** A folder that takes no file is a disk that may take one later. */
+function fileFault(error: unknown): AgentruxError {
+  const cause = isAgentruxError(error) ? error.cause : error;
+  if (!(cause instanceof Error && "syscall" in cause)) return sqliteFault(error);
+  return new AgentruxError("disk", `The journal could not be replaced: ${cause.message}`, { retryable: true, cause });
+}
+
+/** How many commands wait in a file that was carried over. @throws AgentruxError `journal_corrupt` where it is not whole */
 function openCommands(path: string): number {
   // Not read-only: such a connection leaves its companions behind.
   const db = new DatabaseSync(path);
   try {
+    assertSound(path);
     return Number(db.prepare("SELECT count(*) AS n FROM commands").get()?.["n"]);
+  } catch (error) {
+    throw sqliteFault(error);
   } finally {
     db.close();
   }
@@ -99,12 +110,22 @@ export function openKeeper(
     failpoint("journal.rescued");
   };
 
+  const carriedOver = (): number => {
+    try {
+      if (existsSync(whole)) return openCommands(whole);
+    } catch (error) {
+      if (!isAgentruxError(error, "journal_corrupt")) throw error;
+      rmSync(whole);
+    }
+    carryOver();
+    return openCommands(whole);
+  };
+
   const replaceDamaged = (): Store => {
     try {
-      if (!existsSync(whole)) carryOver();
+      const rescued = carriedOver();
       const damaged = setAside(path, now());
       failpoint("journal.set-aside");
-      const rescued = openCommands(whole);
       renameSync(whole, path);
       syncFolder(path);
       onFinding({
@@ -114,15 +135,18 @@ export function openKeeper(
         message: `The journal was damaged. It was set aside as ${damaged} and a new one begun; ${rescued} open commands were carried over.`,
       });
     } catch (error) {
-      throw sqliteFault(error);
+      throw fileFault(error);
     }
     return openStore(options);
   };
 
   const open = (): Store => {
-    if (existsSync(whole)) return replaceDamaged();
+    if (existsSync(whole) && !existsSync(path)) return replaceDamaged();
     try {
-      return openSound();
+      const sound = openSound();
+      // A release that knows nothing of it, or a person, has put this one right since.
+      if (existsSync(whole)) setAside(whole, now());
+      return sound;
     } catch (error) {
       if (!isAgentruxError(error, "journal_corrupt")) throw error;
       return replaceDamaged();
@@ -154,7 +178,7 @@ export function openKeeper(
         });
         return calls.map(() => ({ error }));
       } catch (error) {
-        const fault = sqliteFault(error);
+        const fault = fileFault(error);
         return calls.map(() => ({ error: fault }));
       }
     },
@@ -168,7 +192,7 @@ export function openKeeper(
     },
     close() {
       failpoint("journal.closing");
-      store.close();
+      if (!isReplacing) store.close();
     },
   };
 }

@@ -6,8 +6,9 @@
 import { existsSync, renameSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue } from "node:sqlite";
 import { encodeKeys, type SeenKey, seenKey } from "./seen.ts";
-import { sqliteFault } from "./sqlite-fault.ts";
+import { isHeld, sqliteFault } from "./sqlite-fault.ts";
 
+const BUSY_TIMEOUT_MS = 2_000;
 const TABLES = ["sources", "seen", "commands", "replies", "dead_letters", "watches"] as const;
 
 /** What an operator is told. */
@@ -20,12 +21,12 @@ export interface JournalFinding {
   readonly message: string;
 }
 
-/** Renames the file and its companions. Returns the new name. */
+/** Renames the file, first, and its companions: without it they are of no use, and it is without them. Returns the new name. */
 export function setAside(path: string, at: number): string {
   const stamp = new Date(at).toISOString().replace(/[-:]/g, "").replace("T", "-").slice(0, 15);
   let name = `${path}.corrupt-${stamp}`;
   for (let n = 2; existsSync(name); n += 1) name = `${path}.corrupt-${stamp}-${n}`;
-  for (const suffix of ["-wal", "-shm", ""]) {
+  for (const suffix of ["", "-wal", "-shm"]) {
     if (existsSync(path + suffix)) renameSync(path + suffix, name + suffix);
   }
   return name;
@@ -38,15 +39,15 @@ function* readable(from: DatabaseSync, table: string, order: "ASC" | "DESC"): Ge
   let rows: Iterator<Row>;
   try {
     rows = from.prepare(`SELECT * FROM ${table} ORDER BY rowid ${order}`).iterate();
-  } catch {
-    return false;
+  } catch (error) {
+    return damageOnly(error, false);
   }
   for (;;) {
     let next: IteratorResult<Row>;
     try {
       next = rows.next();
-    } catch {
-      return false;
+    } catch (error) {
+      return damageOnly(error, false);
     }
     if (next.done === true) return true;
     yield next.value;
@@ -69,19 +70,29 @@ function copyRows(from: DatabaseSync, to: DatabaseSync, table: string, order: "A
   }
 }
 
+/** What is read of a damaged file ends at the damage. A file that somebody else has locked is not damaged by that. */
+function damageOnly<T>(error: unknown, value: T): T {
+  if (isHeld(error)) throw error;
+  return value;
+}
+
 function openDamaged(path: string): DatabaseSync | undefined {
   try {
-    return new DatabaseSync(path, { readOnly: true });
-  } catch {
-    return undefined;
+    return new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
+  } catch (error) {
+    return damageOnly(error, undefined);
   }
 }
 
-/** Answered commands whose reply is not whole any more. Until its last part is published, every part has a row. */
+/**
+ * Answered commands whose reply is not whole any more: until the last part is published, every part has a row. The
+ * first parts may be missing, as they are of a reply that an operator has sent again.
+ */
 const LOST_ITS_REPLY = `
   SELECT commands.id FROM commands LEFT JOIN replies ON replies.command = commands.id
   WHERE commands.state = 'replied' GROUP BY commands.id
-  HAVING max(replies.part) IS NOT count(replies.id) OR NOT max(instr(replies.body, '"final":true'))`;
+  HAVING max(replies.part) - min(replies.part) + 1 IS NOT count(replies.id)
+    OR NOT max(instr(replies.body, '"final":true'))`;
 
 /**
  * Remembers the ids of the carried-over commands once more: damage inside a block of ids goes unnoticed, and a command
@@ -102,14 +113,16 @@ function rememberCarriedOver(to: DatabaseSync, at: number): void {
 
 /**
  * Carries over what can be read, from both ends of each table towards the damage. Row numbers stay as they were, and
- * new ones begin far beyond any old one, so that a number held in memory never means another command.
+ * new ones begin far beyond any old one, so that a number held in memory never means another command. A turn that has to
+ * run again answers under other ids where parts of its first answer may be out, and under the same where none is known
+ * to be: there they keep it from being answered twice.
  *
  * @param newPath A journal without anything in it.
  * @throws what `node:sqlite` throws when the new file cannot be written
  */
 export function rescue(damagedPath: string, newPath: string, at: number): void {
   const to = new DatabaseSync(newPath);
-  const from = openDamaged(damagedPath);
+  const from = existsSync(damagedPath) ? openDamaged(damagedPath) : undefined;
   try {
     to.exec("PRAGMA foreign_keys = OFF; BEGIN");
     if (from !== undefined) {
@@ -118,13 +131,17 @@ export function rescue(damagedPath: string, newPath: string, at: number): void {
     // What a watch has told of is of use only as a whole.
     to.exec(`
       UPDATE watches SET basis = NULL;
-      UPDATE commands SET state = iif(attempt > 0, 'running', 'received') WHERE id IN (${LOST_ITS_REPLY});
+      UPDATE commands
+        SET state = iif(attempt > 0, 'running', 'received'), replays = replays + (id IN (SELECT command FROM replies))
+        WHERE id IN (${LOST_ITS_REPLY});
       DELETE FROM replies WHERE command NOT IN (SELECT id FROM commands WHERE state = 'replied');
       DELETE FROM sqlite_sequence;
       INSERT INTO sqlite_sequence (name, seq) VALUES ('commands', ${at}), ('replies', ${at}), ('dead_letters', ${at});
     `);
     rememberCarriedOver(to, at);
     to.exec("COMMIT");
+    // Moves everything into the one file that is renamed, and says so when it cannot: closing alone would not.
+    to.exec("PRAGMA journal_mode = DELETE");
   } finally {
     from?.close();
     to.close();

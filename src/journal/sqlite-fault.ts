@@ -9,6 +9,12 @@ const NOT_A_DATABASE = 26;
 /** Perm, busy, locked, read-only, I/O error, full, cannot open, protocol: the disk or its holder, not the data. */
 const DISK: ReadonlySet<number> = new Set([3, SQLITE_BUSY, 6, 8, 10, 13, 14, 15]);
 
+/** Busy, locked, cannot open, protocol: somebody has the file just now. */
+const HELD: ReadonlySet<number> = new Set([SQLITE_BUSY, 6, 14, 15]);
+
+/** Whether an error says no more than that somebody else has the file. */
+export const isHeld = (error: unknown): boolean => HELD.has(primaryCode(error) ?? -1);
+
 /** The primary result code of an error of `node:sqlite`; undefined for any other error. */
 export function primaryCode(error: unknown): number | undefined {
   if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return undefined;

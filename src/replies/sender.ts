@@ -193,14 +193,20 @@ export function createSender(options: SenderOptions): (reply: UnsentReply, signa
 
   return async (reply, signal) => {
     let event = JSON.parse(reply.body) as OutgoingEvent;
-    let uncertain = reply.state === "sending";
+    let found: "found" | "absent" | "unknown";
     try {
-      const found = await lookUp(reply, signal);
+      found = await lookUp(reply, signal);
+    } catch (error) {
+      if (signal.aborted) return { kind: "wait", delayMs: 0, attempts: reply.attempts, quietMs: 0 };
+      // What cannot be read back says nothing of what may be written.
+      return await postpone(reply, error, true, false);
+    }
+    const uncertain = found === "unknown";
+    try {
       if (found === "found") {
         failpoint("reply.found");
         return await acknowledge(reply, event);
       }
-      uncertain = found === "unknown";
       failpoint("reply.marking");
       await journal.markSending(reply.id, clock.now() + arrivalMs);
       failpoint("reply.marked");

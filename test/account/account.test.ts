@@ -135,6 +135,26 @@ describe("a journal whose thread dies of itself", () => {
   });
 });
 
+describe("a journal that was replaced while it ran", () => {
+  it("is opened again: answered commands may be open again in it", async () => {
+    const threads: Worker[] = [];
+    const note = (thread: Worker) => threads.push(thread);
+    process.on("worker", note);
+    try {
+      const running = await activated("b");
+      const finding = { code: "journal_corrupt", setAside: "x", rescued: 1, message: "The journal was damaged." };
+      threads[0]?.emit("message", { kind: "finding", finding });
+      await until("the journal is opened again", () => threads.length === 2);
+      await running.ready();
+      expect(running.lines).toContain("[agentrux] The journal was damaged.");
+      await place.publish({ request_id: "after", message: "1" });
+      await place.reply("after");
+    } finally {
+      process.off("worker", note);
+    }
+  });
+});
+
 describe("activation while running", () => {
   it("is blocked without credentials, and takes a dropped code without a restart", async () => {
     const running = place.start();

@@ -1,6 +1,6 @@
 /** A damaged journal is replaced, and what can be read of it carried over, while somebody waits for an answer. */
 
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -222,6 +222,23 @@ describe("a reply that was damaged", () => {
     expect(openWork(openAfter([part(1, long)], false))).toMatchObject([[{ id: 1, state: "received" }], []]);
   });
 
+  it("is answered under other ids where a part of it may be out", () => {
+    const first = JSON.stringify({ message: "y".repeat(3_500), final: false });
+    const running = openAfter([part(1, first), part(2, long)]);
+    expect(openWork(running)).toMatchObject([[{ replays: 1 }], []]);
+  });
+
+  it("and was sent again by an operator lacks no more than its first parts", () => {
+    written((journal) => {
+      journal.admit("t", [row("a"), row("b")], 1);
+      const filled = (final: boolean): string => JSON.stringify({ message: "y".repeat(3_500), final });
+      journal.reply(1, [part(2, filled(false)), part(3, filled(true))], 2);
+      journal.reply(2, [part(1, long)], 2);
+    });
+    damagePagesWith("HERE");
+    expect(openWork(open())).toMatchObject([[{ id: 2 }], [{ command: 1 }]]);
+  });
+
   it("elsewhere leaves one that is whole alone", () => {
     written((journal) => {
       journal.admit("t", [row("a"), row("b")], 1);
@@ -257,6 +274,68 @@ describe("a replacement that does not come to its end", () => {
       expect(readdirSync(dir.path).filter((name) => /corrupt-[\d-]+$/.test(name))).toHaveLength(1);
     },
   );
+
+  it("begins anew where what was carried over is not whole", () => {
+    damagedInTheMiddle();
+    hook((name) => {
+      if (name === "journal.rescued") throw killed;
+    });
+    expect(() => open()).toThrow("killed");
+    hook(() => undefined);
+    truncateSync(`${dir.journal}.rescued`, 10_000);
+    expect(open().run([call("numbers")])).toMatchObject([{ value: { received: 49 } }]);
+  });
+
+  it("is left aside where the journal has been put right meanwhile", () => {
+    damagedInTheMiddle();
+    hook((name) => {
+      if (name === "journal.rescued") throw killed;
+    });
+    expect(() => open()).toThrow("killed");
+    hook(() => undefined);
+    rmSync(dir.journal);
+    written((journal) => journal.admit("t", [row("newer")], 1));
+    expect(open().run([call("numbers")])).toMatchObject([{ value: { received: 1 } }]);
+    expect(findings).toEqual([]);
+    expect(readdirSync(dir.path).some((name) => name.includes("rescued.corrupt"))).toBe(true);
+  });
+
+  it("is not made of a file that somebody else has locked", () => {
+    written((journal) => journal.admit("t", [row("a")], 1));
+    const other = new DatabaseSync(dir.journal);
+    other.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; SELECT count(*) FROM commands");
+    const fresh = join(dir.path, "fresh.sqlite");
+    openStore({ path: fresh }).close();
+    expect(() => rescue(dir.journal, fresh, AT)).toThrow("locked");
+    other.close();
+    rescue(dir.journal, fresh, AT);
+  });
+
+  it("lies in one file, or does not come about", () => {
+    written((journal) => journal.admit("t", [row("a")], 1));
+    const fresh = join(dir.path, "fresh.sqlite");
+    openStore({ path: fresh }).close();
+    // Somebody who reads keeps the log from being copied back, as a full disk would.
+    const reader = new DatabaseSync(fresh);
+    reader.exec("BEGIN; SELECT count(*) FROM commands");
+    expect(() => rescue(dir.journal, fresh, AT)).toThrow("locked");
+    reader.close();
+  });
+
+  it("does not keep a stop from ending", () => {
+    damagedInTheMiddle();
+    const running = open();
+    const bytes = readFileSync(dir.journal);
+    writeFileSync(dir.journal, bytes.fill(0xa5, 4096));
+    hook((name) => {
+      if (name === "journal.rescuing") throw Object.assign(new Error("read-only"), { syscall: "open", code: "EROFS" });
+    });
+    expect(running.run([call("openCommands", 0, 10_000)])).toMatchObject([
+      { error: { code: "disk", retryable: true } },
+    ]);
+    running.close();
+    keeper = undefined;
+  });
 
   it("for want of room is begun again, and leaves the damaged file where it is until then", async () => {
     damagedInTheMiddle();

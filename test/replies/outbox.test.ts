@@ -296,6 +296,22 @@ describe("a send that fails", () => {
     expect(done.map(([, end]) => end)).toEqual(["published", "published"]);
   });
 
+  it("is not replaced because it cannot be looked up", async () => {
+    const refused = fault("invalid", { kind: "refused", status: 400 });
+    let failing = true;
+    const find = () => (failing ? Promise.reject(refused) : Promise.resolve("absent" as const));
+    outbox = make({ channel: { ...channel(false), find } });
+    const id = answered();
+    disk.markSending(disk.nextReply(id)?.id ?? 0, 0);
+    await outbox.start();
+    await clock.advance(60_000);
+    expect(disk.nextReply(id)?.body).toContain("pong");
+    failing = false;
+    await clock.until(() => done.length === 1, 600_000);
+    expect(sent).toHaveLength(1);
+    expect(JSON.stringify(sent[0]?.event)).toContain("pong");
+  });
+
   it("is sent once more when nobody can tell, and says so", async () => {
     outbox = make({ channel: { ...channel(false), find: () => Promise.resolve("unknown") } });
     faults = [LOST];
