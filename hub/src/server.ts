@@ -141,6 +141,8 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     // A small world is there before the first request; a large one is waited for by those who want it.
     await Promise.race([world.restored, delay(RESTORE_FIRST_MS, undefined, { ref: false })]);
     listening.url = await listen(server, config);
+    // Without a listener a connection that cannot be accepted, for want of kernel buffers, would end the process.
+    server.on("error", (error) => log.error({ err: error }, "a connection could not be accepted"));
     writePrivateFile(join(dataDir, "hub.json"), `${JSON.stringify({ url: listening.url, pid: process.pid })}\n`);
     warnIfExposed(config, log);
     log.info({ url: listening.url, dataDir }, "hub is listening");
@@ -194,11 +196,15 @@ function httpServer(deps: HubDeps): Server {
       noDelay: true,
     },
     (incoming, outgoing) => {
-      if (isRead(incoming, outgoing)) return;
-      answer(incoming, outgoing).catch((error: unknown) => {
+      const fail = (error: unknown) => {
         deps.log.error({ err: error }, "answering failed");
         outgoing.destroy();
-      });
+      };
+      try {
+        if (!isRead(incoming, outgoing)) answer(incoming, outgoing).catch(fail);
+      } catch (error) {
+        fail(error);
+      }
     },
   );
   // Event streams write a keep-alive more often than this.

@@ -2,9 +2,9 @@
 import { connect } from "node:net";
 import { once } from "node:events";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { call, listOf, testHub, textOf } from "../support/hub.ts";
+import { call, listOf, logLines, testHub, textOf } from "../support/hub.ts";
 import type { Json } from "../support/hub.ts";
-import { event, fieldIs, fluxClient, said, watch } from "./support/world.ts";
+import { event, fieldIs, fluxClient, said, upgradeStatus, watch } from "./support/world.ts";
 
 const EXPLICIT = "?mode=explicit";
 const ofType = (messages: readonly Json[], ...types: string[]) =>
@@ -203,21 +203,39 @@ describe("broken and hostile watchers", () => {
 
   it("are let in at that address only, and not from the page of another site", async () => {
     const hub = await testHub({ flux: { maxWatchers: 1 } });
-    const status = async (path: string, headers: object) => {
-      const { port } = new URL(hub.url);
-      const raw = connect(Number(port), "127.0.0.1");
-      onTestFinished(() => void raw.destroy());
-      const usual = { Host: "x", Upgrade: "websocket", Connection: "Upgrade", "Sec-WebSocket-Version": "13" };
-      const all = { ...usual, "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", ...headers };
-      const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
-      raw.write(`GET ${path} HTTP/1.1\r\n${lines.join("")}\r\n`);
-      const [head] = (await once(raw, "data")) as [Buffer];
-      return head.toString().split(" ")[1];
-    };
+    const status = (path: string, headers: object) => upgradeStatus(hub.url, path, headers);
     expect(await status("/api/other", {})).toBe("404");
     expect(await status("/api/ws", { Origin: "https://evil.example" })).toBe("403");
     expect(await status("/api/ws", { Origin: "http://localhost:8082" })).toBe("101");
     expect(await status("/api/ws", {})).toBe("503");
+  });
+
+  it("that ask for what is no address are refused, and the hub goes on", async () => {
+    const hub = await testHub();
+    for (const target of ["//", "http://[", "http://x:99999/"]) {
+      expect({ target, status: await upgradeStatus(hub.url, target) }).toEqual({ target, status: "400" });
+    }
+    expect(await upgradeStatus(hub.url, "/api/ws")).toBe("101");
+  });
+
+  it("that meet a fault inside the hub lose their connection, and nobody else does", async () => {
+    const { log, lines } = logLines();
+    const hub = await testHub({ log });
+    await fluxClient(hub.url).publish("e", { n: 1 });
+    const seen = await watch(hub.url, EXPLICIT);
+    const breakOff = () => {
+      throw new Error("broken in an unforeseen way");
+    };
+    Object.defineProperty(hub.deps.world.state, "seq", { get: breakOff, configurable: true });
+    seen.send({ type: "ping" });
+    expect(await seen.closed()).toBe(1006);
+    Reflect.deleteProperty(hub.deps.world.state, "seq");
+    Object.defineProperty(hub.deps.world, "health", { value: breakOff, configurable: true });
+    expect(await upgradeStatus(hub.url, "/api/ws")).toBeUndefined();
+    await expect(call(hub.url, "GET", "/api/state/entities/e")).rejects.toBeInstanceOf(TypeError);
+    Reflect.deleteProperty(hub.deps.world, "health");
+    expect(lines.filter((line) => line.includes("broken in an unforeseen way"))).toHaveLength(3);
+    expect(await upgradeStatus(hub.url, "/api/ws")).toBe("101");
   });
 
   it("of private namespaces see them with their token only, and lose sight of them with it", async () => {

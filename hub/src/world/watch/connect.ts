@@ -35,7 +35,7 @@ export interface WatchEndpoint {
 
 /** Lets a server take watchers. */
 export function attachWatch(server: Server, deps: HubDeps): WatchEndpoint {
-  const { world, store, metrics, clock, config } = deps;
+  const { world, store, metrics, clock, config, log } = deps;
   const logId = store.world.log.id.slice(0, LOG_ID_LENGTH);
   const cursorText = (seq: number): string => `${logId}-${seq}`;
   const watchers = new Watchers(metrics, cursorText);
@@ -47,8 +47,20 @@ export function attachWatch(server: Server, deps: HubDeps): WatchEndpoint {
     clientTracking: false,
   });
 
+  /** What is thrown in a socket's event handler ends the process: it is to end that connection only. */
+  function guarded(endConnection: () => void, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      log.error({ err: error }, "a watcher's connection failed");
+      endConnection();
+    }
+  }
+
   function refusal(request: IncomingMessage): number | undefined {
-    if (new URL(request.url ?? "/", "http://hub").pathname !== "/api/ws") return 404;
+    const url = URL.parse(request.url ?? "/", "http://hub");
+    if (url === null) return 400;
+    if (url.pathname !== "/api/ws") return 404;
     if (!mayCall(request.headers, config)) return 403;
     if (!world.health().isRestored || watchers.size >= config.flux.maxWatchers) return 503;
     return undefined;
@@ -70,7 +82,10 @@ export function attachWatch(server: Server, deps: HubDeps): WatchEndpoint {
     watchers.add(watcher);
     ws.on("message", (data, isBinary) => {
       watcher.isAnswering = true;
-      hear(watcher, data, isBinary);
+      guarded(
+        () => ws.terminate(),
+        () => hear(watcher, data, isBinary),
+      );
     });
     ws.on("pong", () => {
       watcher.isAnswering = true;
@@ -112,13 +127,20 @@ export function attachWatch(server: Server, deps: HubDeps): WatchEndpoint {
     return watcher.sendSnapshot(message.selector);
   }
 
-  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+  function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const status = refusal(request);
     if (status === undefined) {
       return sockets.handleUpgrade(request, socket, head, (ws) => welcome(ws, request.socket, request));
     }
     socket.on("error", () => socket.destroy());
     socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  }
+
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    guarded(
+      () => socket.destroy(),
+      () => upgrade(request, socket, head),
+    );
   });
 
   const stopTelling = world.onApplied((applied) => {

@@ -1,5 +1,6 @@
 /** Owns calling a Flux API in tests, and watching one. */
 import { once } from "node:events";
+import { connect } from "node:net";
 import { randomUUID } from "node:crypto";
 import { onTestFinished } from "vitest";
 import { WebSocket } from "ws";
@@ -92,6 +93,18 @@ export async function watch(url: string, query = "", headers: Record<string, str
       }),
     closed: async () => Number((await closing)[0]),
   };
+}
+
+/** The status that a request to become a WebSocket is answered with; undefined when the connection ends without one. */
+export async function upgradeStatus(url: string, target: string, headers: object = {}): Promise<string | undefined> {
+  const socket = connect(Number(new URL(url).port), "127.0.0.1");
+  onTestFinished(() => void socket.destroy());
+  const usual = { Host: "x", Upgrade: "websocket", Connection: "Upgrade", "Sec-WebSocket-Version": "13" };
+  const all = { ...usual, "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", ...headers };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.write(`GET ${target} HTTP/1.1\r\n${lines.join("")}\r\n`);
+  const head = await Promise.race([once(socket, "data"), once(socket, "close")]);
+  return Buffer.isBuffer(head[0]) ? head[0].toString().split(" ")[1] : undefined;
 }
 
 /** What a message says, without the time. */
