@@ -194,6 +194,8 @@ function httpServer(deps: HubDeps): Server {
       requestTimeout: LONGEST_REQUEST_MS,
       keepAliveTimeout: 65_000,
       noDelay: true,
+      // Other protocols (curl and Java offer h2c) are an offer that HTTP lets a server ignore.
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === "websocket",
     },
     (incoming, outgoing) => {
       const fail = (error: unknown) => {

@@ -6,6 +6,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { startHub } from "../src/server.ts";
 import { call, listOf, logLines, tempFolder, testBench, testHub, textOf } from "./support/hub.ts";
 import { openStream } from "./support/stream.ts";
+import { upgradeStatus } from "./world/support/world.ts";
 
 describe("starting", () => {
   it("leaves url and pid, and the admin token, where commands on this machine find them", async () => {
@@ -89,6 +90,24 @@ describe("every request", () => {
     const { port } = new URL(hub.url);
     const answer = await raw(Number(port), "GET //healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
+  it("may offer another protocol, and is answered in HTTP/1.1", async () => {
+    const hub = await testHub();
+    const { port } = new URL(hub.url);
+    const offer = "Host: x\r\nConnection: Upgrade, HTTP2-Settings, close\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n";
+    for (const protocol of ["h2c", "TLS/1.0", "websocket, h2c"]) {
+      const answer = await raw(Number(port), `GET /healthz HTTP/1.1\r\n${offer}Upgrade: ${protocol}\r\n\r\n`);
+      expect(answer).toMatch(/^HTTP\/1\.1 200 [^]*\{"status":"ok"\}$/);
+    }
+    const posted = await raw(
+      Number(port),
+      `POST /auth/activate HTTP/1.1\r\n${offer}Upgrade: h2c\r\nContent-Length: 2\r\n\r\n{}`,
+    );
+    expect(posted).toContain("activation_code");
+    // A WebSocket is one under any spelling.
+    expect(await upgradeStatus(hub.url, "/api/ws", { Upgrade: "WebSocket" })).toBe("101");
+    expect(await upgradeStatus(hub.url, "/healthz", { Upgrade: "WebSocket" })).toBe("404");
   });
 
   it("is refused with 431 when its headers are too large", async () => {
