@@ -41,6 +41,8 @@ export interface WorldLogBounds {
   readonly lastAt: number;
   /** Newest sequence number that was dropped, 0 when none was. */
   readonly droppedThrough: number;
+  /** Its instant. */
+  readonly droppedAt: number;
 }
 
 export interface WorldLog {

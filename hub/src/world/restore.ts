@@ -1,7 +1,9 @@
 /**
  * Owns bringing the world back: the newest snapshot that is whole and belongs to this log, then every event after it. The
  * log's end is fixed before, so traffic cannot keep a world from going live. Without a usable snapshot the log is read
- * from its first event; where that event was dropped, the world cannot be whole and the restore says so.
+ * from its first event; where that event was dropped, the world cannot be whole and the restore says so. Snapshots that do
+ * not fit the log go aside once the world is whole, and stay where they are when it cannot be: then it may be the database
+ * that is the wrong one.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { HubError } from "../errors.ts";
@@ -28,7 +30,7 @@ export async function restore(
   signal: AbortSignal,
 ): Promise<number> {
   const { lastSeq, droppedThrough } = await log.bounds();
-  const snapshot = await snapshots.newestUsable(log.id, droppedThrough, lastSeq);
+  const snapshot = await snapshots.newestUsable(log, signal);
   if (snapshot !== undefined) state.load(snapshot.records, snapshot.seq, snapshot.at, snapshot.forgottenThrough);
   else if (droppedThrough > 0) {
     throw new HubError(
@@ -43,6 +45,7 @@ export async function restore(
     for (const entry of entries) replay(state, entry);
     await nextTurn();
   }
+  snapshots.setUnusableAside();
   return snapshot?.seq ?? 0;
 }
 

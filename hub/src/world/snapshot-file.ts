@@ -22,19 +22,26 @@ const headSchema = z.object({
   version: z.literal(1),
   logId: z.string(),
   seq: z.number().int().nonnegative(),
+  eventId: z.string().optional(),
   at: z.number().int().nonnegative(),
   forgottenThrough: z.number().int().nonnegative(),
   records: z.number().int().nonnegative(),
 });
 
-/** A world at one moment. */
-export interface Snapshot {
+/** Of which log, and of which moment. */
+export interface SnapshotHead {
   readonly logId: string;
   /** Sequence number of the last event in it. */
   readonly seq: number;
+  /** Its id; absent in snapshots of earlier versions. */
+  readonly eventId?: string | undefined;
   /** Its instant, epoch microseconds. */
   readonly at: number;
   readonly forgottenThrough: number;
+}
+
+/** A world at one moment. */
+export interface Snapshot extends SnapshotHead {
   readonly records: readonly Entity[];
 }
 
@@ -69,11 +76,27 @@ export async function writeSnapshot(path: string, snapshot: Snapshot, signal: Ab
   }
 }
 
-/** @returns undefined when the file is not whole, or no snapshot at all */
-export async function readSnapshot(path: string): Promise<Snapshot | undefined> {
+/**
+ * @param signal ends it early, with the signal's reason
+ * @returns undefined when the file is not whole, or no snapshot at all
+ */
+export async function readSnapshot(path: string, signal: AbortSignal): Promise<Snapshot | undefined> {
+  const records: Entity[] = [];
+  const head = await readWhole(path, signal, (bytes, start, end) => void records.push(recordOf(bytes, start, end)));
+  return head === undefined ? undefined : { ...head, records };
+}
+
+/** As {@link readSnapshot}, for those who only want to know whether it is whole and of what. */
+export async function checkSnapshot(path: string, signal: AbortSignal): Promise<SnapshotHead | undefined> {
+  return readWhole(path, signal, () => undefined);
+}
+
+type TakeRecord = (bytes: Buffer, start: number, end: number) => void;
+
+async function readWhole(path: string, signal: AbortSignal, take: TakeRecord): Promise<SnapshotHead | undefined> {
   const file = await open(path, "r");
   try {
-    return await read(file);
+    return await read(file, signal, take);
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof z.ZodError || error instanceof RangeError) return undefined;
     throw error;
@@ -82,23 +105,26 @@ export async function readSnapshot(path: string): Promise<Snapshot | undefined> 
   }
 }
 
-async function read(file: FileHandle): Promise<Snapshot | undefined> {
+async function read(file: FileHandle, signal: AbortSignal, take: TakeRecord): Promise<SnapshotHead | undefined> {
   const sum = createHash("sha256");
-  const records: Entity[] = [];
+  let taken = 0;
   let head: z.infer<typeof headSchema> | undefined;
   let rest: Buffer = Buffer.alloc(0);
   for (;;) {
+    signal.throwIfAborted();
     const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES);
     if (bytesRead === 0) return undefined;
     const bytes = Buffer.concat([rest, buffer.subarray(0, bytesRead)]);
     let start = 0;
     for (let end = bytes.indexOf(LINE_FEED); end >= 0; end = bytes.indexOf(LINE_FEED, start)) {
       if (head === undefined) head = headSchema.parse(JSON.parse(bytes.toString("utf8", start, end)));
-      else if (records.length < head.records) records.push(recordOf(bytes, start, end));
-      else {
+      else if (taken < head.records) {
+        take(bytes, start, end);
+        taken += 1;
+      } else {
         sum.update(bytes.subarray(0, start));
         const isWhole = bytes.toString("latin1", start, end) === `sha256 ${sum.digest("hex")}`;
-        return isWhole ? { ...head, records } : undefined;
+        return isWhole ? head : undefined;
       }
       start = end + 1;
     }

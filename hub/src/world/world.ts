@@ -6,7 +6,7 @@
  *   live -> closed               what was accepted is on disk, and a last snapshot is tried
  *
  * While it is live it lets entities expire, writes snapshots, and drops what the log need not keep: only events that every
- * kept snapshot already contains.
+ * kept snapshot already contains, and without a snapshot none.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Logger } from "pino";
@@ -117,9 +117,12 @@ export class World {
     const { state } = this;
     if (state.seq === this.#snapshotSeq) return;
     this.#snapshotAt = this.#parts.clock.now();
+    const { log } = this.#parts.store;
     const { seq, at, forgottenThrough } = state;
-    const logId = this.#parts.store.log.id;
-    await this.#parts.snapshots.write({ logId, seq, at, forgottenThrough, records: state.records() }, signal);
+    const records = state.records();
+    const [last] = await log.after(seq - 1, 1);
+    const eventId = last?.seq === seq ? last.eventId : undefined;
+    await this.#parts.snapshots.write({ logId: log.id, seq, eventId, at, forgottenThrough, records }, signal);
     this.#snapshotSeq = seq;
   }
 
@@ -222,7 +225,7 @@ export class World {
   async drop(): Promise<void> {
     const { store, snapshots, config, clock } = this.#parts;
     this.#droppedAt = clock.now();
-    const oldestKept = snapshots.kept().at(-1) ?? 0;
+    const oldestKept = (await snapshots.kept(store.log, this.#stopping.signal)).at(-1) ?? 0;
     const before = (this.#droppedAt - config.eventRetentionMs) * 1000;
     const claimsBefore = (this.#droppedAt - CLAIMS_KEPT_MS) * 1000;
     while (!this.#stopping.signal.aborted) {

@@ -40,10 +40,13 @@ export class SqliteWorldLog implements WorldLog {
   async bounds(): Promise<WorldLogBounds> {
     const meta = this.#meta();
     const newest = this.#database.prepare("SELECT seq, at FROM world_events ORDER BY seq DESC LIMIT 1").get();
+    const droppedThrough = integer(meta, "dropped_through");
+    const droppedAt = integer(meta, "dropped_at");
     return {
-      lastSeq: newest === undefined ? integer(meta, "dropped_through") : integer(newest, "seq"),
-      lastAt: newest === undefined ? integer(meta, "dropped_at") : integer(newest, "at"),
-      droppedThrough: integer(meta, "dropped_through"),
+      lastSeq: newest === undefined ? droppedThrough : integer(newest, "seq"),
+      lastAt: newest === undefined ? droppedAt : integer(newest, "at"),
+      droppedThrough,
+      droppedAt,
     };
   }
 
