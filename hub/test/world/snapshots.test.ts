@@ -200,6 +200,25 @@ describe("a snapshot that does not fit the database", () => {
     await snapshot(hub);
     expect((await files(dataDir)).filter((name) => name.endsWith(".world"))).toEqual([nameOf(11)]);
   });
+
+  it("stays where it is when the world cannot be restored: it may be the database that is wrong", async () => {
+    const dataDir = await tempFolder();
+    await withHub(dataDir, (hub) => fill(hub, 5));
+    const early = await readFile(pathOf(dataDir, 5));
+    await withHub(dataDir, (hub) => fill(hub, 15));
+    await rm(pathOf(dataDir, 5));
+    await withHub(dataDir, (hub) => hub.deps.world.drop(), FORGETFUL);
+    const expected = await restored(dataDir);
+    const later = await readFile(pathOf(dataDir, 20));
+    await rm(pathOf(dataDir, 20));
+    await writeFile(pathOf(dataDir, 5), early);
+    const { log, lines } = logLines();
+    await withHub(dataDir, async (hub) => expect(hub.deps.world.health().isRestored).toBe(false), { log });
+    expect(lines.join("")).toContain("events after it were dropped");
+    expect(await files(dataDir)).toEqual([nameOf(5)]);
+    await writeFile(pathOf(dataDir, 20), later);
+    expect(await restored(dataDir)).toEqual(expected);
+  });
 });
 
 describe("old events", () => {
@@ -237,6 +256,35 @@ describe("old events", () => {
       expect.stringContaining("snapshot"),
     ]);
     expect((await ask("/healthz")).status).toBe(200);
+  });
+
+  it("stay as long as they are in no snapshot, however old they are", async () => {
+    const dataDir = await tempFolder();
+    const hub = await testHub({ dataDir, ...FORGETFUL });
+    await fill(hub, 10);
+    hub.clock.advance(1000);
+    await hub.deps.world.drop();
+    expect(recordsOf(await testHub({ dataDir: await killed(dataDir) }))).toEqual(recordsOf(hub));
+    await snapshot(hub);
+    await fluxClient(hub.url).batch(Array.from({ length: 5 }, (_, n) => event(`e/${n}`, { later: n })));
+    hub.clock.advance(1000);
+    await hub.deps.world.drop();
+    expect((await hub.deps.store.world.log.after(0, 100)).map(({ seq }) => seq)).toEqual([11, 12, 13, 14, 15]);
+    expect(recordsOf(await testHub({ dataDir: await killed(dataDir) }))).toEqual(recordsOf(hub));
+  });
+
+  it("stay as long as one kept snapshot needs them", async () => {
+    const dataDir = await tempFolder();
+    const hub = await testHub({ dataDir, ...FORGETFUL });
+    for (let n = 0; n < 3; n += 1) {
+      await fill(hub, 10);
+      await snapshot(hub);
+    }
+    hub.clock.advance(1000);
+    await hub.deps.world.drop();
+    const left = await killed(dataDir);
+    for (const seq of [30, 20]) await damage(left, seq);
+    expect(await restored(left)).toEqual(recordsOf(hub));
   });
 
   it("do not go on the word of a snapshot that is damaged", async () => {
