@@ -66,6 +66,11 @@ export interface WorldLog {
    * @returns how many entries went
    */
   drop(beforeAt: number, throughSeq: number, claimsBeforeAt: number, limit: number): Promise<number>;
+  /**
+   * Proves that events of so many bytes could be stored now, and stores none.
+   * @throws HubError STORAGE_FULL, UNAVAILABLE
+   */
+  probe(bytes: number): Promise<void>;
 }
 
 export interface WorldNamespace {

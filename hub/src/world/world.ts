@@ -31,6 +31,9 @@ const DROP_EVERY_MS = 30_000;
 const DROP_ROWS = 500;
 /** After a snapshot that the disk refused. */
 const SNAPSHOT_RETRY_MS = 30_000;
+/** Enough to need fresh pages of the file, and no more than one event may have. */
+const LEAST_PROBE_BYTES = 64 * 1024;
+const MOST_PROBE_BYTES = 1024 * 1024;
 const FORGET_RECORDS = 10_000;
 const CLAIMS_KEPT_MS = 8 * 24 * 3_600_000;
 
@@ -48,7 +51,7 @@ export interface WorldParts {
 export interface WorldHealth {
   /** Whether the state is whole, and may be read. */
   readonly isRestored: boolean;
-  /** Whether it can also be changed. */
+  /** Whether it can also be changed: whether the disk took what it was given last. */
   readonly isWritable: boolean;
   /** Why not, when it is not. */
   readonly reason?: string;
@@ -101,9 +104,21 @@ export class World {
 
   health(): WorldHealth {
     const isRestored = this.#writer !== undefined;
-    if (this.#writer !== undefined && !this.#writer.lastFailed) return { isRestored, isWritable: true };
+    if (this.#writer !== undefined && this.#writer.refusedBytes === undefined) return { isRestored, isWritable: true };
     const missing = this.#failure?.message ?? "the world is being restored";
     return { isRestored, isWritable: false, reason: isRestored ? "the world's log cannot be written" : missing };
+  }
+
+  /** Whether the disk would now take as much as it refused last; asked without waiting for somebody to write. */
+  async provesWritable(): Promise<boolean> {
+    const refused = this.#writer?.refusedBytes ?? 0;
+    try {
+      await this.#parts.store.log.probe(Math.min(Math.max(refused, LEAST_PROBE_BYTES), MOST_PROBE_BYTES));
+      return true;
+    } catch (error) {
+      this.#parts.log.debug({ err: error }, "the world's log cannot be written");
+      return false;
+    }
   }
 
   /** Called with the events of each commit that changed something, in order. Returns the way to stop it. */

@@ -94,7 +94,7 @@ export class WorldWriter {
   #queuedEvents = 0;
   #running: Promise<void> | undefined;
   #closed = false;
-  #lastFailed = false;
+  #refusedBytes: number | undefined;
 
   constructor(parts: WriterParts) {
     this.#parts = parts;
@@ -106,9 +106,9 @@ export class WorldWriter {
     );
   }
 
-  /** Whether the disk refused the latest group. */
-  get lastFailed(): boolean {
-    return this.#lastFailed;
+  /** How much the disk refused when it was last given something; undefined when it took that. */
+  get refusedBytes(): number | undefined {
+    return this.#refusedBytes;
   }
 
   /**
@@ -159,23 +159,17 @@ export class WorldWriter {
   }
 
   async #commit(waiting: readonly Waiting[]): Promise<void> {
-    const { log, state, onApplied } = this.#parts;
+    const { state, onApplied } = this.#parts;
     const group: Group = { steps: [], claims: [], claimed: new Map(), drafts: new Map() };
     let results: (readonly WriteResult[])[];
     try {
       results = [];
       for (const { writes } of waiting) results.push(await this.#decide(writes, group));
-      if (group.steps.length > 0)
-        await log.append(
-          group.steps.map(({ entry }) => entry),
-          group.claims,
-        );
+      if (group.steps.length > 0) await this.#append(group);
     } catch (error) {
-      this.#lastFailed = true;
       for (const one of waiting) one.reject(error);
       return;
     }
-    this.#lastFailed = false;
     const applied: Applied[] = [];
     for (const { entry, change, fields } of group.steps) {
       const entity = state.put(fields, entry.seq, entry.at);
@@ -186,6 +180,17 @@ export class WorldWriter {
     this.#events.inc(group.steps.length);
     this.#perCommit.observe(group.steps.length);
     if (applied.length > 0) onApplied(applied);
+  }
+
+  async #append({ steps, claims }: Group): Promise<void> {
+    const entries = steps.map(({ entry }) => entry);
+    try {
+      await this.#parts.log.append(entries, claims);
+      this.#refusedBytes = undefined;
+    } catch (error) {
+      this.#refusedBytes = entries.reduce((sum, entry) => sum + Buffer.byteLength(JSON.stringify(entry)), 0);
+      throw error;
+    }
   }
 
   async #decide(writes: readonly Write[], group: Group): Promise<WriteResult[]> {

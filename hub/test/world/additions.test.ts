@@ -273,4 +273,31 @@ describe("a full disk", () => {
     expect((await client.publish("e", { n: 2 })).status).toBe(200);
     expect(hub.deps.world.health().isWritable).toBe(true);
   });
+
+  it("is said in /readyz until there is room again, also when nobody writes", async () => {
+    const hub = await testHub({ maxDatabasePages: 120, flux: { eventRetentionMs: 1000 } });
+    const client = fluxClient(hub.url);
+    const ready = async () => (await client.call("GET", "/readyz")).status;
+    const filler = "x".repeat(100_000);
+    expect(await ready()).toBe(200);
+    let status = 200;
+    for (let n = 0; n < 30 && status === 200; n += 1) status = (await client.publish("big", { filler, n })).status;
+    expect(status).toBe(507);
+    const { seq } = hub.deps.world.state;
+    const answer = await client.call("GET", "/readyz");
+    expect([answer.status, answer.json]).toEqual([
+      503,
+      { status: "not ready", reason: "the world's log cannot be written" },
+    ]);
+    // An event that is refused for what it says tells nothing about the disk.
+    expect((await client.publish("big", { n: 1 }, { expectedVersion: 0 })).status).toBe(409);
+    expect(await ready()).toBe(503);
+    await hub.deps.world.snapshot(new AbortController().signal);
+    hub.clock.advance(5000);
+    await hub.deps.world.drop();
+    expect(await ready()).toBe(200);
+    expect(await hub.deps.store.world.log.bounds()).toMatchObject({ lastSeq: seq, droppedThrough: seq });
+    expect((await client.publish("big", { filler, n: -1 })).status).toBe(200);
+    expect(await ready()).toBe(200);
+  });
 });

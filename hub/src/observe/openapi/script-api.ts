@@ -270,7 +270,7 @@ const OPERATIONS: OperationNotes = {
     refusals: [],
   },
   "GET /readyz": {
-    summary: "The store can be written",
+    summary: "The store and the world can be written, and the world is whole",
     tag: "operations",
     caller: "anybody",
     status: 200,

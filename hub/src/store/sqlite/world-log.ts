@@ -116,6 +116,15 @@ export class SqliteWorldLog implements WorldLog {
     return old.length;
   }
 
+  async probe(bytes: number): Promise<void> {
+    const { lastSeq, lastAt } = await this.bounds();
+    transaction(this.#database, () => {
+      const payload = " ".repeat(bytes);
+      this.#insert.run(lastSeq + 1, lastAt, "probe", null, 0, "", "", 0, null, null, payload, null, null);
+      this.#database.prepare("DELETE FROM world_events WHERE seq = ?").run(lastSeq + 1);
+    });
+  }
+
   #meta(): Record<string, unknown> {
     const row = this.#database.prepare("SELECT id, dropped_through, dropped_at FROM world_meta").get();
     if (row === undefined) throw new TypeError("the world's log has no name");
