@@ -81,6 +81,19 @@ async function metric({ hub }: Scene, line: string): Promise<number> {
 const outcome = (kind: string) => `agentrux_hub_webhook_deliveries_total{outcome="${kind}"}`;
 
 describe("a delivery", () => {
+  it("to a receiver that switches protocols has failed, and is tried again", async () => {
+    const s = await scene();
+    const there = await receiver((response, nth) => {
+      if (nth > 1) return accept(response, nth);
+      response.socket?.end("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n");
+    });
+    await register(s, s.topic, there.url);
+    await publish(s);
+    await until(() => there.deliveries.length === 2);
+    await until(async () => (await metric(s, outcome("delivered"))) === 1);
+    expect(await metric(s, outcome("failed"))).toBe(1);
+  });
+
   it("is signed over the raw body, current, and has what both generations read", async () => {
     const s = await scene();
     const there = await receiver();

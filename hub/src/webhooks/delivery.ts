@@ -87,6 +87,8 @@ function post(
       },
     );
     request.on("error", reject);
+    // A receiver that answers 101 ends the request without an answer and without an error.
+    request.on("close", () => reject(new Error("the receiver gave no answer")));
     request.end(body);
   });
 }
