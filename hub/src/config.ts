@@ -6,7 +6,7 @@ export interface HubLimits {
   readonly maxBodyBytes: number;
   /** Inline payload in generation A. */
   readonly maxInlinePayloadABytes: number;
-  /** Inline payload in generation B (wire spec B7). */
+  /** Inline payload in generation B (wire spec B7), metadata included. */
   readonly maxInlinePayloadBBytes: number;
   readonly maxBatchEvents: number;
   /** Request line and headers together; beyond it 431. */

@@ -2,7 +2,10 @@
 import { z } from "zod";
 import { EVENT_TYPE_MAX_LENGTH, PUBLISH_BATCH_MAX_EVENTS } from "./events-a.ts";
 
-/** Largest inline payload of generation B, in bytes of JSON; beyond it a payload object is needed. */
+/**
+ * Largest inline payload of generation B, in bytes of JSON; beyond it a payload object is needed. This project's hub
+ * counts the metadata in.
+ */
 export const INLINE_PAYLOAD_B_MAX_BYTES: number = 256 * 1024;
 
 /** GET /topics (B6). */

@@ -106,7 +106,7 @@ export interface PageQuery {
   readonly type?: string;
   /** Leave out events of this script. */
   readonly excludeProducer?: string;
-  /** Ends the page once its payloads have this many characters; the first event is always served. */
+  /** Ends the page once its payloads and metadata have this many characters; the first event is always served. */
   readonly maxBytes?: number;
 }
 

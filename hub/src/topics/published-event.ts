@@ -30,11 +30,10 @@ export function publishedEvent(
 ): PublishedEvent {
   if (dialect === "a") {
     const request = checked(publishRequestASchema, value);
-    return eventOfA(request, inlinePayload(memberTexts(text), limits.maxInlinePayloadABytes));
+    return eventOfA(request, inlineA(memberTexts(text), limits.maxInlinePayloadABytes));
   }
   const request = checked(publishRequestBSchema, value);
-  const members = memberTexts(text);
-  return eventOfB(request, inlinePayload(members, limits.maxInlinePayloadBBytes), presentJson(members, "metadata"));
+  return eventOfB(request, inlineB(memberTexts(text), limits.maxInlinePayloadBBytes));
 }
 
 function eventOfA(request: PublishRequestA, payloadJson: string | null): PublishedEvent {
@@ -49,15 +48,15 @@ function eventOfA(request: PublishRequestA, payloadJson: string | null): Publish
   };
 }
 
-function eventOfB(request: PublishRequestB, payloadJson: string | null, metadataJson: string | null): PublishedEvent {
+function eventOfB(request: PublishRequestB, inline: InlineB): PublishedEvent {
   const { correlation_id: correlation, reply_topic: reply } = request.metadata ?? {};
   return {
     type: plainType(request.event_type),
-    payloadJson,
+    payloadJson: inline.payloadJson,
     objectId: objectReference(request.payload_object_id),
     correlationId: typeof correlation === "string" ? correlation : null,
     replyTopic: topicReference(typeof reply === "string" ? reply : null),
-    metadataJson,
+    metadataJson: inline.metadataJson,
   };
 }
 
@@ -74,14 +73,28 @@ export function fingerprint(event: PublishedEvent): string {
   return createHash("sha256").update(JSON.stringify(said)).digest("base64url");
 }
 
-function inlinePayload(members: ReadonlyMap<string, string>, limitBytes: number): string | null {
+function inlineA(members: ReadonlyMap<string, string>, limitBytes: number): string | null {
   const payload = presentJson(members, "payload");
-  if (payload !== null && Buffer.byteLength(payload) > limitBytes) {
-    throw new HubError("PAYLOAD_TOO_LARGE", `An inline payload may have ${limitBytes} bytes; upload a payload object`, {
-      details: { limit_bytes: limitBytes },
-    });
-  }
+  assertInline("An inline payload", [payload], limitBytes);
   return payload;
+}
+
+type InlineB = Pick<NewEvent, "payloadJson" | "metadataJson">;
+
+/** The two share one limit: metadata without one would be a second payload, of any size. */
+function inlineB(members: ReadonlyMap<string, string>, limitBytes: number): InlineB {
+  const payloadJson = presentJson(members, "payload");
+  const metadataJson = presentJson(members, "metadata");
+  assertInline("An inline payload with its metadata", [payloadJson, metadataJson], limitBytes);
+  return { payloadJson, metadataJson };
+}
+
+function assertInline(what: string, texts: readonly (string | null)[], limitBytes: number): void {
+  const bytes = texts.reduce((sum, text) => sum + (text === null ? 0 : Buffer.byteLength(text)), 0);
+  if (bytes <= limitBytes) return;
+  throw new HubError("PAYLOAD_TOO_LARGE", `${what} may have ${limitBytes} bytes; upload a payload object`, {
+    details: { limit_bytes: limitBytes },
+  });
 }
 
 /** The text of a member; null counts as absent. */

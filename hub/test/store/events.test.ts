@@ -291,6 +291,19 @@ describe("pages", () => {
     );
   });
 
+  it("count metadata and correlation against their bound, and so do ranges", async () => {
+    const store = await storeWithTopics();
+    const text = JSON.stringify("x".repeat(40));
+    for (const said of [{ metadataJson: text }, { correlationId: text }, { replyTopic: text }, { payloadJson: text }]) {
+      const one = request();
+      await store.events.append({ ...one, event: { ...one.event, ...said } });
+    }
+    const page = await store.events.page({ topicId: TOPIC, order: "asc", limit: 10, maxBytes: 150 });
+    expect([page.events.length, page.truncated]).toEqual([3, true]);
+    expect(await store.events.range(TOPIC, 1, 3, 150)).toHaveLength(3);
+    await expect(store.events.range(TOPIC, 1, 4, 150)).rejects.toMatchObject({ code: "PAYLOAD_TOO_LARGE" });
+  });
+
   it("are served by indexes, without scanning or sorting", async () => {
     const store = await storeWithTopics();
     const { eventId } = await store.events.append(request());

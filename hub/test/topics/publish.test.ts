@@ -189,6 +189,28 @@ describe("publishing in generation B", () => {
     expect(answer.json["detail"]).toMatchObject({ error: "PAYLOAD_TOO_LARGE", details: { limit_bytes: 262_144 } });
   });
 
+  it("counts the metadata in, with an object and in a batch too", async () => {
+    const bench = await testBench();
+    const payload = "x".repeat(200 * 1024);
+    const metadata = (length: number) => ({ note: "é".repeat(length / 2) });
+    const objectId = "pob_11111111-1111-4111-8111-111111111111";
+    const fits = { event_type: "t", payload, metadata: metadata(55 * 1024) };
+    expect((await bench.postB("", { body: fits })).status).toBe(201);
+    const tooMuch = [
+      { event_type: "t", payload, metadata: metadata(57 * 1024) },
+      { event_type: "t", payload_object_id: objectId, metadata: metadata(256 * 1024) },
+    ];
+    for (const body of tooMuch) {
+      for (const answer of [
+        await bench.postB("", { body }),
+        await bench.postB("/batch", { body: { events: [body] } }),
+      ]) {
+        expect([answer.status, codeOf(answer)]).toEqual([413, "PAYLOAD_TOO_LARGE"]);
+      }
+    }
+    expect(await eventsB(bench)).toHaveLength(1);
+  });
+
   it("answers malformed bodies in its own shape", async () => {
     const bench = await testBench();
     const answer = await bench.postB("", { raw: "{" });

@@ -202,16 +202,20 @@ describe("pulling in generation B", () => {
     expect(numbersB(await get("?exclude_self=true&type=nothing"))).toEqual([]);
   });
 
-  it("ends a page early rather than answer with hundreds of megabytes", async () => {
-    const bench = await testBench();
-    for (let i = 0; i < 3; i += 1) await bench.publishA("big", "x".repeat(9 * 1024 * 1024));
-    const first = await bench.getB("");
-    expect(numbersB(first)).toEqual([1]);
-    expect(first.json["next"]).toMatchObject({ has_more: true });
-    expect(numbersB(await bench.getB(`?after=${textOf(first.json["next"]?.["after"])}`))).toEqual([2]);
-    const forA = await bench.getA("?after_sequence_no=1");
-    expect([numbersA(forA), forA.json["next_cursor"] === null]).toEqual([[2], false]);
-  });
+  it.each(["payload", "metadata"])(
+    "ends a page early rather than answer with hundreds of megabytes of %s",
+    async (what) => {
+      const bench = await testBench({ limits: { maxInlinePayloadBBytes: 10 * 1024 * 1024 } });
+      const body = { event_type: "big", [what]: { text: "x".repeat(9 * 1024 * 1024) } };
+      for (let i = 0; i < 3; i += 1) await bench.postB("", { body });
+      const first = await bench.getB("");
+      expect(numbersB(first)).toEqual([1]);
+      expect(first.json["next"]).toMatchObject({ has_more: true });
+      expect(numbersB(await bench.getB(`?after=${textOf(first.json["next"]?.["after"])}`))).toEqual([2]);
+      const forA = await bench.getA("?after_sequence_no=1");
+      expect([numbersA(forA), forA.json["next_cursor"] === null]).toEqual([[2], false]);
+    },
+  );
 
   describe("positions older than retention", () => {
     const expired = (oldest: unknown) => ({

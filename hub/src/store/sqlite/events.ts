@@ -121,7 +121,7 @@ export class SqliteEvents implements EventStore {
     const maxBytes = query.maxBytes ?? Infinity;
     for (const row of this.#rows(topicNo, query, after, before, query.limit - page.events.length)) {
       const event = toEvent(asRow(row));
-      page.bytes += event.payloadJson?.length ?? 0;
+      page.bytes += textLength(event);
       if (page.bytes > maxBytes && page.events.length > 0) {
         page.truncated = true;
         return;
@@ -177,6 +177,13 @@ function rowsBetween(
     from: `FROM events INDEXED BY ${index} WHERE topic_no = ? AND seq > ? AND seq < ? ${ofType} ORDER BY seq ${order}`,
     values: [topicNo, after, before, ...(query.type === undefined ? [] : [query.type])],
   };
+}
+
+/** Every text of a publisher's that has no small limit of its own. */
+function textLength({ payloadJson, metadataJson, correlationId, replyTopic }: StoredEvent): number {
+  return (
+    (payloadJson?.length ?? 0) + (metadataJson?.length ?? 0) + (correlationId?.length ?? 0) + (replyTopic?.length ?? 0)
+  );
 }
 
 /** By position, in the order of {@link COLUMNS}: naming ten columns of every row halves the speed of a pull. */
