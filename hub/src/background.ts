@@ -40,5 +40,8 @@ export function startBackground(deps: HubDeps): Background {
 
 async function endForbiddenStreams(deps: HubDeps, scriptId: string): Promise<void> {
   const access = await deps.store.scripts.access(scriptId);
-  deps.fanout.endWhere(scriptId, (topicId) => mayNow(access, topicId, "read"));
+  deps.fanout.endWhere(
+    scriptId,
+    ({ topicId, credentialId }) => mayNow(access, topicId, "read") && access?.credentials.has(credentialId) === true,
+  );
 }

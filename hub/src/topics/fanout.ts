@@ -2,8 +2,9 @@
  * Who listens to which topic, and telling them of new events. Hints are idempotent (only the newest matters), so a
  * commit yields one frame per topic and dialect, encoded once and written to every listener.
  *
- * A listener leaves by itself (its socket closed), when its access token expires or its grant is revoked, when it has
- * more unsent bytes than a listener may have, or when the hub stops. After leaving it is never written to again.
+ * A listener leaves by itself (its socket closed), when its access token expires, when its grant or credential is
+ * revoked, when it has more unsent bytes than a listener may have, or when the hub stops. After leaving it is never
+ * written to again.
  */
 import type { Clock, Counter, Metrics } from "../runtime.ts";
 import type { CommitNotice, HintEvent } from "../store/port.ts";
@@ -20,6 +21,7 @@ export interface StreamSink {
 export interface ListenerOptions {
   readonly topicId: string;
   readonly scriptId: string;
+  readonly credentialId: string;
   readonly excludeSelf: boolean;
   /** Epoch milliseconds. */
   readonly expiresAt: number;
@@ -115,11 +117,11 @@ export class StreamFanout {
     }
   }
 
-  /** Ends the streams of a script that may no longer read their topic. */
-  endWhere(scriptId: string, mayRead: (topicId: string) => boolean): void {
-    for (const [topicId, listeners] of this.#byTopic) {
+  /** Ends the streams of a script that may no longer listen. */
+  endWhere(scriptId: string, mayListen: (listener: ListenerOptions) => boolean): void {
+    for (const listeners of this.#byTopic.values()) {
       for (const listener of listeners) {
-        if (listener.scriptId === scriptId && !mayRead(topicId)) this.#end(listener);
+        if (listener.scriptId === scriptId && !mayListen(listener)) this.#end(listener);
       }
     }
   }

@@ -25,6 +25,7 @@ export function registerStreamRoute(app: HubApp, deps: HubDeps): void {
     const listener = deps.fanout.add({
       topicId: call.topic.id,
       scriptId: call.caller.scriptId,
+      credentialId: call.caller.credentialId,
       excludeSelf,
       expiresAt: call.caller.claims.expiresAt,
       dialect: call.dialect === "a" ? streamDialectA : streamDialectB,

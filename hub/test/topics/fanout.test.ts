@@ -43,6 +43,7 @@ function bench() {
     const listener = fanout.add({
       topicId: TOPIC,
       scriptId: "scr_me",
+      credentialId: "crd_me",
       excludeSelf: false,
       expiresAt: 10_000,
       dialect: streamDialectA,
@@ -127,7 +128,8 @@ describe("StreamFanout", () => {
     const fanout = new StreamFanout({ clock, metrics: noMetrics, keepAliveMs: 1000, maxPendingBytes: 64 * 1024 });
     const server = createServer((_request, response) => {
       response.writeHead(200, { "Content-Type": "text/event-stream" }).flushHeaders();
-      const options = { topicId: TOPIC, scriptId: "s", excludeSelf: false, expiresAt: 1, dialect: streamDialectA };
+      const own = { scriptId: "s", credentialId: "c", excludeSelf: false };
+      const options = { topicId: TOPIC, expiresAt: 1, dialect: streamDialectA, ...own };
       fanout.add({ ...options, sink: response });
     });
     await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import * as admin from "../../src/admin/operations.ts";
-import { activate, call, listOf, testBench, textOf } from "../support/hub.ts";
+import { activate, call, listOf, testBench, textOf, tokenB } from "../support/hub.ts";
 import type { Bench } from "../support/hub.ts";
 import { dataOf, openStream } from "../support/stream.ts";
 
@@ -190,6 +190,27 @@ describe("the end of a stream", () => {
     const byScript = await streamA(second);
     await admin.setScriptDisabled(second.hub.deps, second.scriptId, true);
     expect(await byScript.next()).toBeUndefined();
+  });
+
+  it("comes at once when the credential is revoked, for that credential only", async () => {
+    const bench = await testBench();
+    const { code } = await admin.issueActivationCode(bench.hub.deps, { script: bench.scriptId, generation: "b" });
+    const redeemed = await call(bench.hub.url, "POST", "/auth/redeem-activation-code", { body: { code } });
+    const secondToken = await tokenB(
+      bench.hub,
+      textOf(redeemed.json["client_id"]),
+      textOf(redeemed.json["client_secret"]),
+    );
+    const revoked = [await streamA(bench), await streamB(bench)];
+    const staying = await openStream(`${bench.hub.url}${bench.eventsB}/stream`, secondToken);
+    for (const stream of [revoked[1], staying]) expect(await stream?.next()).toBe(READY);
+    await admin.revokeCredential(bench.hub.deps, bench.clientId);
+    await call(bench.hub.url, "POST", bench.eventsB, { token: secondToken, body: { event_type: "after" } });
+    for (const stream of revoked) {
+      expect(await stream.next()).toBeUndefined();
+      expect(stream.endedCleanly()).toBe(true);
+    }
+    expect(dataOf(await staying.next())).toMatchObject({ event_type: "after" });
   });
 
   it("does not come with a change that leaves the grant alone", async () => {
