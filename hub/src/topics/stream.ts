@@ -19,6 +19,8 @@ export function registerStreamRoute(app: HubApp, deps: HubDeps): void {
     }
     const excludeSelf = flagParam(c, "exclude_self");
     const resume = call.dialect === "a" ? resumeA(c) : undefined;
+    // A client that left while its token was checked will not emit another "close" to remove a listener by.
+    if (c.env.outgoing.destroyed) return RESPONSE_ALREADY_SENT;
     const response = open(c.env.outgoing);
     if (call.dialect === "b") response.write(READY_B);
     // Listening starts before the look back, so that no event falls between the two.

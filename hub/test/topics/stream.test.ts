@@ -1,4 +1,8 @@
-import { describe, expect, it } from "vitest";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { once } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { connect } from "node:net";
+import { describe, expect, it, vi } from "vitest";
 import * as admin from "../../src/admin/operations.ts";
 import { activate, call, listOf, testBench, textOf, tokenB } from "../support/hub.ts";
 import type { Bench } from "../support/hub.ts";
@@ -8,6 +12,19 @@ const streamA = (bench: Bench, query = "", headers: Record<string, string> = {})
   openStream(`${bench.hub.url}${bench.eventsA}/stream${query}`, bench.tokenA, headers);
 const streamB = (bench: Bench, query = "", headers: Record<string, string> = {}) =>
   openStream(`${bench.hub.url}${bench.eventsB}/stream${query}`, bench.tokenB, headers);
+
+/** The hub's side of the next request on a path. */
+function nextResponse(path: string): Promise<ServerResponse> {
+  return new Promise((resolve) => {
+    const started = (message: unknown) => {
+      const { request, response } = message as { request: IncomingMessage; response: ServerResponse };
+      if (request.url !== path) return;
+      unsubscribe("http.server.request.start", started);
+      resolve(response);
+    };
+    subscribe("http.server.request.start", started);
+  });
+}
 
 const READY = "event: ready\ndata: {}";
 const KEEP_ALIVE_MS = { streamKeepAliveMs: 40 };
@@ -231,6 +248,25 @@ describe("the end of a stream", () => {
     await expect.poll(() => bench.hub.deps.fanout.size).toBe(1);
     await bench.hub.close();
     expect(await staying.next()).toBeUndefined();
+  });
+
+  it("leaves no listener when the client leaves while its token is checked", async () => {
+    const bench = await testBench();
+    const { tokens, fanout } = bench.hub.deps;
+    const verify = tokens.verify.bind(tokens);
+    const client = connect(Number(new URL(bench.hub.url).port), "127.0.0.1");
+    const path = `${bench.eventsA}/stream`;
+    const response = nextResponse(path);
+    vi.spyOn(tokens, "verify").mockImplementationOnce(async (token) => {
+      const closed = once(await response, "close");
+      client.destroy();
+      await closed;
+      return verify(token);
+    });
+    client.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${bench.tokenA}\r\n\r\n`);
+    const handled = async () => (await call(bench.hub.url, "GET", "/metrics")).text;
+    await expect.poll(handled, { timeout: 10_000 }).toMatch(/requests_total\{.*\/topics\//);
+    expect(fanout.size).toBe(0);
   });
 
   it("is answered 503 with Retry-After when too many streams are open", async () => {
