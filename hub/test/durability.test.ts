@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import * as admin from "../src/admin/operations.ts";
@@ -9,12 +10,22 @@ import { startHub } from "../src/server.ts";
 import { activate, call, listOf, logLines, tempFolder, testBench, textOf } from "./support/hub.ts";
 import type { Agent } from "./support/hub.ts";
 
+const CHILD_HUB = join(import.meta.dirname, "support/child-hub.ts");
+
 async function childHub(dataDir: string): Promise<{ readonly child: ChildProcess; readonly url: string }> {
-  const script = join(import.meta.dirname, "support/child-hub.ts");
-  const child = spawn(process.execPath, [script, dataDir], { stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [CHILD_HUB, dataDir], { stdio: ["pipe", "pipe", "inherit"] });
   onTestFinished(() => void child.kill("SIGKILL"));
   const [line] = (await once(child.stdout, "data")) as [Buffer];
   return { child, url: textOf((JSON.parse(line.toString()) as { url: string }).url) };
+}
+
+/** What a hub in another process that is told to stop at once says of a folder: where it listened, or why it did not. */
+async function childHubSays(dataDir: string): Promise<string> {
+  const child = spawn(process.execPath, [CHILD_HUB, dataDir], { stdio: ["ignore", "pipe", "pipe"] });
+  const said: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => void said.push(chunk));
+  await once(child, "close");
+  return Buffer.concat(said).toString();
 }
 
 async function withHub<T>(dataDir: string, work: (hub: RunningHub) => Promise<T>): Promise<T> {
@@ -157,6 +168,17 @@ describe("one hub per folder", () => {
     await withHub(dataDir, async (hub) => {
       expect((await call(hub.url, "GET", "/readyz")).status).toBe(200);
     });
+  });
+
+  it("keeps others out also after a second start in the same process was refused", async () => {
+    const dataDir = await tempFolder();
+    await withHub(dataDir, async () => {
+      const second = startHub({ dataDir, port: 0, logLevel: "silent" });
+      await expect(second).rejects.toMatchObject({ code: "DATA_FOLDER_IN_USE" });
+      expect(await childHubSays(dataDir)).toContain("DATA_FOLDER_IN_USE");
+    });
+    expect(await childHubSays(dataDir)).toContain('"url"');
+    expect((await stat(join(dataDir, "lock.db"))).mode & 0o777).toBe(0o600);
   });
 });
 
