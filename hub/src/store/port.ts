@@ -139,8 +139,12 @@ export interface EventStore {
    * @throws HubError NOT_FOUND (topic, or payload object without bytes), IDEMPOTENCY_CONFLICT, STORAGE_FULL, UNAVAILABLE
    */
   append(request: AppendRequest): Promise<AppendResult>;
-  /** Stores all of the requests in one commit, or none of them. Errors as for `append`. */
-  appendAll(requests: readonly AppendRequest[]): Promise<readonly AppendResult[]>;
+  /**
+   * Stores all of the requests, which share a topic and a producer, in one commit, or none of them. Errors as for
+   * `append`.
+   * @param whole what claims the key of all of them together; each may claim one of its own besides
+   */
+  appendAll(requests: readonly AppendRequest[], whole?: IdempotencyClaim): Promise<readonly AppendResult[]>;
   page(query: PageQuery): Promise<EventPage>;
   /**
    * Sequence numbers `startSeq` to `endSeq`, both inclusive, ascending.

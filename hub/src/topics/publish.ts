@@ -8,11 +8,11 @@ import { parseJson, readText } from "../http/body.ts";
 import type { HubApp, HubContext } from "../http/context.ts";
 import { uuidV7 } from "../ids.ts";
 import { mentionedObjectIds } from "../payloads/mentions.ts";
-import type { AppendRequest, AppendResult, Generation } from "../store/port.ts";
+import type { AppendRequest, AppendResult, Generation, IdempotencyClaim } from "../store/port.ts";
 import { encodeCursor } from "./cursor.ts";
 import { elementTexts, memberTexts } from "../json-text.ts";
 import type { PublishedEvent } from "./published-event.ts";
-import { fingerprint, publishedEvent } from "./published-event.ts";
+import { batchFingerprint, fingerprint, publishedEvent } from "./published-event.ts";
 
 export function registerPublishRoutes(app: HubApp, deps: HubDeps): void {
   app.post("/topics/:topic_id/events", async (c) => {
@@ -20,7 +20,8 @@ export function registerPublishRoutes(app: HubApp, deps: HubDeps): void {
     const key = idempotencyKey(c);
     const text = await readText(c, deps.config.limits.maxBodyBytes);
     const event = publishedEvent(call.dialect, text, parseJson(text), deps.config.limits);
-    const result = await deps.store.events.append(appendRequest(deps, call, event, key));
+    const claim = key === undefined ? undefined : { key, fingerprint: fingerprint(event) };
+    const result = await deps.store.events.append(appendRequest(deps, call, event, claim));
     return published(receipt(call, result), result.replayed);
   });
 
@@ -29,11 +30,9 @@ export function registerPublishRoutes(app: HubApp, deps: HubDeps): void {
     const key = idempotencyKey(c);
     const text = await readText(c, deps.config.limits.maxBodyBytes);
     const events = batchOf(call.dialect, text, deps);
-    // One key covers the batch: its place in the batch makes it the key of each event.
-    const requests = events.map((event, index) =>
-      appendRequest(deps, call, event, key === undefined ? undefined : `${key} ${index}/${events.length}`),
-    );
-    const results = await deps.store.events.appendAll(requests);
+    const claims = key === undefined ? undefined : batchClaims(key, events);
+    const requests = events.map((event, index) => appendRequest(deps, call, event, claims?.each[index]));
+    const results = await deps.store.events.appendAll(requests, claims?.whole);
     const receipts = results.map((result) => receipt(call, result));
     return published(
       `{"events":[${receipts.join(",")}]}`,
@@ -77,7 +76,27 @@ function eventOfBatch(dialect: Generation, text: string, value: unknown, index: 
   }
 }
 
-function appendRequest(deps: HubDeps, call: TopicCall, event: PublishedEvent, key: string | undefined): AppendRequest {
+/**
+ * One key covers the batch. It claims the batch as a whole, so that the key tells another request from this one, and
+ * with its place in the batch each event, so that a replay finds what each became. No key of a client has a space.
+ */
+function batchClaims(
+  key: string,
+  events: readonly PublishedEvent[],
+): { whole: IdempotencyClaim; each: IdempotencyClaim[] } {
+  const each = events.map((event, index) => ({
+    key: `${key} ${index}/${events.length}`,
+    fingerprint: fingerprint(event),
+  }));
+  return { whole: { key, fingerprint: batchFingerprint(each.map((claim) => claim.fingerprint)) }, each };
+}
+
+function appendRequest(
+  deps: HubDeps,
+  call: TopicCall,
+  event: PublishedEvent,
+  idempotency: IdempotencyClaim | undefined,
+): AppendRequest {
   const storedAt = deps.clock.now();
   return {
     topicId: call.topic.id,
@@ -85,7 +104,7 @@ function appendRequest(deps: HubDeps, call: TopicCall, event: PublishedEvent, ke
     storedAt,
     event: { ...event, eventId: uuidV7(deps.random, storedAt) },
     mentionedObjectIds: mentionedObjectIds(event.payloadJson),
-    ...(key === undefined ? {} : { idempotency: { key, fingerprint: fingerprint(event) } }),
+    ...(idempotency === undefined ? {} : { idempotency }),
   };
 }
 

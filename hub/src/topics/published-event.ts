@@ -73,6 +73,11 @@ export function fingerprint(event: PublishedEvent): string {
   return createHash("sha256").update(JSON.stringify(said)).digest("base64url");
 }
 
+/** A digest of a batch, from those of its events; that of no single event. */
+export function batchFingerprint(fingerprints: readonly string[]): string {
+  return createHash("sha256").update(fingerprints.join(" ")).digest("base64url");
+}
+
 function inlineA(members: ReadonlyMap<string, string>, limitBytes: number): string | null {
   const payload = presentJson(members, "payload");
   assertInline("An inline payload", [payload], limitBytes);

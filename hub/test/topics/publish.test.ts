@@ -328,6 +328,44 @@ describe("publishing in batches", () => {
     expect(await itemsA(bench)).toHaveLength(2);
   });
 
+  it("answers another batch, or a single event, under a batch's key with 409, and the same batch as before", async () => {
+    const bench = await testBench();
+    const event = (n: number) => ({ type: "t", payload: n });
+    const batch = (...numbers: number[]) =>
+      bench.postA("/batch", { body: { events: numbers.map(event) }, headers: KEY });
+    const first = await batch(1, 2);
+    const others = [
+      await batch(1, 2, 3),
+      await batch(2, 1),
+      await batch(1),
+      await bench.postA("", { body: event(1), headers: KEY }),
+    ];
+    expect(others.map((answer) => [answer.status, codeOf(answer)])).toEqual(
+      others.map(() => [409, "IDEMPOTENCY_CONFLICT"]),
+    );
+    const again = await batch(1, 2);
+    expect([again.status, again.text]).toEqual([first.status, first.text]);
+    expect(await itemsA(bench)).toHaveLength(2);
+  });
+
+  it("answers a batch of one event under that event's key with 409", async () => {
+    const bench = await testBench();
+    const event = { type: "t", payload: 1 };
+    await bench.postA("", { body: event, headers: KEY });
+    const answer = await bench.postA("/batch", { body: { events: [event] }, headers: KEY });
+    expect([answer.status, codeOf(answer)]).toEqual([409, "IDEMPOTENCY_CONFLICT"]);
+    expect(await itemsA(bench)).toHaveLength(1);
+  });
+
+  it("stores one of ten batches that come at once under one key", async () => {
+    const bench = await testBench();
+    const body = { events: [{ type: "a" }, { type: "b" }] };
+    const answers = await Promise.all(Array.from({ length: 10 }, () => bench.postA("/batch", { body, headers: KEY })));
+    expect(new Set(answers.map((answer) => answer.text)).size).toBe(1);
+    expect(answers.filter((answer) => answer.headers.get("idempotent-replayed") === null)).toHaveLength(1);
+    expect(await itemsA(bench)).toHaveLength(2);
+  });
+
   it.each([[[]], [Array.from({ length: 1001 }, () => ({ type: "t" }))], ["no list"]])(
     "takes 1 to 1000 events",
     async (events) => {

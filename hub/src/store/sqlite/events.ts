@@ -8,6 +8,7 @@ import type {
   EventPage,
   EventStore,
   HintEvent,
+  IdempotencyClaim,
   PageQuery,
   StoredEvent,
   TopicBounds,
@@ -48,8 +49,8 @@ export class SqliteEvents implements EventStore {
     return result;
   }
 
-  appendAll(requests: readonly AppendRequest[]): Promise<readonly AppendResult[]> {
-    return this.#commit.append(requests);
+  appendAll(requests: readonly AppendRequest[], whole?: IdempotencyClaim): Promise<readonly AppendResult[]> {
+    return this.#commit.append(requests, whole);
   }
 
   async page(query: PageQuery): Promise<EventPage> {

@@ -11,7 +11,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { HubError } from "../../errors.ts";
 import type { Counter, Histogram, Metrics } from "../../runtime.ts";
-import type { AppendRequest, AppendResult, CommitNotice, HintEvent } from "../port.ts";
+import type { AppendRequest, AppendResult, CommitNotice, HintEvent, IdempotencyClaim } from "../port.ts";
 import { transaction } from "./database.ts";
 import { integer, text } from "./rows.ts";
 import type { SqliteTopics, TopicState } from "./topics.ts";
@@ -22,6 +22,8 @@ const MAX_QUEUED_ROWS = 20_000;
 
 interface Waiting {
   readonly requests: readonly AppendRequest[];
+  /** The last of them under the key of all together: its row outlives theirs, as old keys are forgotten first. */
+  readonly whole: AppendRequest | undefined;
   readonly resolve: (results: readonly AppendResult[]) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -98,13 +100,15 @@ export class GroupCommit {
   }
 
   /** Resolves when all of `requests` are on disk. */
-  append(requests: readonly AppendRequest[]): Promise<readonly AppendResult[]> {
+  append(requests: readonly AppendRequest[], whole?: IdempotencyClaim): Promise<readonly AppendResult[]> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(new HubError("UNAVAILABLE", "The hub is shutting down", { retryAfterS: 2 }));
       if (this.#queuedRows + requests.length > MAX_QUEUED_ROWS) {
         return reject(new HubError("UNAVAILABLE", "Too many publishes are waiting for the disk", { retryAfterS: 1 }));
       }
-      this.#queue.push({ requests, resolve, reject });
+      const last = requests.at(-1);
+      const claim = whole === undefined || last === undefined ? undefined : { ...last, idempotency: whole };
+      this.#queue.push({ requests, whole: claim, resolve, reject });
       this.#queuedRows += requests.length;
       if (this.#queuedRows >= MAX_ROWS_PER_COMMIT) this.#commitQueued();
       else this.#scheduled ??= setImmediate(() => this.#commitQueued());
@@ -158,8 +162,11 @@ export class GroupCommit {
 
   /** Checks and writes one publisher's requests; returns the answer to give once the group is on disk. */
   #store(one: Waiting, group: Group): () => void {
+    const { whole } = one;
+    let wholeVerdict: Verdict | undefined;
     let verdicts: Verdict[];
     try {
+      wholeVerdict = whole === undefined ? undefined : this.#judge(whole);
       verdicts = one.requests.map((request) => this.#judge(request));
     } catch (error) {
       // Only the hub's own refusals concern this publisher alone; anything else is the database failing.
@@ -171,6 +178,10 @@ export class GroupCommit {
       if (verdict === undefined) throw new HubError("INTERNAL", "A publish lost its verdict");
       return verdict.kind === "replay" ? verdict.result : this.#write(request, verdict.state, group);
     });
+    const last = results.at(-1);
+    if (whole !== undefined && wholeVerdict?.kind === "write" && last !== undefined) {
+      this.#keepKey(whole, wholeVerdict.state, last);
+    }
     return () => one.resolve(results);
   }
 
@@ -206,7 +217,7 @@ export class GroupCommit {
   }
 
   #write(request: AppendRequest, state: TopicState, group: Group): AppendResult {
-    const { event, producer, storedAt, idempotency } = request;
+    const { event, producer, storedAt } = request;
     const seq = (group.lastSeq.get(state) ?? state.lastSeq) + 1;
     group.lastSeq.set(state, seq);
     this.#insertEvent.run(
@@ -224,14 +235,21 @@ export class GroupCommit {
     );
     if (event.objectId !== null) this.#commitObject.run(storedAt, event.objectId);
     for (const id of request.mentionedObjectIds) this.#commitMentioned.run(storedAt, id, request.topicId);
-    if (idempotency !== undefined) {
-      const { key, fingerprint } = idempotency;
-      this.#insertKey.run(state.no, producer, key, fingerprint, event.eventId, seq, storedAt);
-    }
+    const result = { eventId: event.eventId, seq, storedAt, replayed: false };
+    this.#keepKey(request, state, result);
     const payloadKind = event.objectId === null ? "inline" : "object_ref";
     const hint = { seq, eventId: event.eventId, type: event.type, payloadKind, storedAt, producer } as const;
     group.written.push({ state, hint });
-    return { eventId: event.eventId, seq, storedAt, replayed: false };
+    return result;
+  }
+
+  #keepKey(
+    { producer, storedAt, idempotency }: AppendRequest,
+    state: TopicState,
+    { eventId, seq }: AppendResult,
+  ): void {
+    if (idempotency === undefined) return;
+    this.#insertKey.run(state.no, producer, idempotency.key, idempotency.fingerprint, eventId, seq, storedAt);
   }
 
   #notify(group: Group): void {
