@@ -3,13 +3,16 @@ import { readdir, stat, writeFile, mkdir } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { pino } from "pino";
 import { describe, expect, it } from "vitest";
+import * as operations from "../src/admin/operations.ts";
 import { mentionedObjectIds } from "../src/payloads/mentions.ts";
 import type { Client, TestHub } from "./support/harness.ts";
 import { document, startTestHub, testClock, until } from "./support/harness.ts";
 
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 const bytes = Buffer.from("some bytes, and an ü");
 const sha256 = (data: Uint8Array) => createHash("sha256").update(data).digest();
 
@@ -45,6 +48,37 @@ async function announceB({ topic, writer }: Scene, body: object): Promise<Record
 
 const put = (url: unknown, body: Uint8Array<ArrayBuffer> | string, headers: Record<string, string> = {}) =>
   fetch(String(url), { method: "PUT", body, headers, redirect: "manual" });
+
+/** Uploads an object. @returns its id */
+async function uploadedA(s: Scene): Promise<string> {
+  const made = await announceA(s, { content_type: "text/plain", size: bytes.length });
+  expect((await put(made["upload_url"], bytes)).status).toBe(200);
+  return String(made["object_id"]);
+}
+
+async function uploadedB(s: Scene): Promise<string> {
+  const made = await announceB(s, { size_bytes: bytes.length });
+  expect((await put(made["presigned_put_url"], bytes)).status).toBe(200);
+  return String(made["payload_object_id"]);
+}
+
+async function publishA({ topic, writer }: Scene, event: object): Promise<void> {
+  expect((await writer.call("POST", `/topics/${topic}/events`, event)).status).toBe(201);
+}
+
+async function publishB({ topic, writer }: Scene, event: object): Promise<void> {
+  const response = await writer.call("POST", `/topics/top_${topic}/events`, { event_type: "file", ...event });
+  expect(response.status).toBe(201);
+}
+
+/** What a reader that comes now gets of an object. */
+async function download({ hub, topic }: Scene, topicId: string, objectId: string): Promise<Buffer> {
+  const reader = await hub.client("latest", { read: [topic] });
+  const info = await document(await reader.call("GET", `/topics/${topicId}/payloads/${objectId}`));
+  const response = await fetch(String(info["presigned_get_url"] ?? info["download_url"]));
+  expect(response.status).toBe(200);
+  return Buffer.from(await response.arrayBuffer());
+}
 
 async function storedFiles(hub: TestHub): Promise<string[]> {
   const entries = await readdir(join(hub.dataDir, "objects"), { recursive: true, withFileTypes: true });
@@ -398,6 +432,84 @@ describe("clean-up", () => {
     await until(async () => (await storedFiles(s.hub)).length === 0);
   });
 
+  it("keeps a generation B object referenced again later, still readable, as long as that event", async () => {
+    const clock = testClock();
+    const s = await scene({ clock, retentionSweepMs: 20 });
+    const [again, alsoAgain, once] = [await uploadedB(s), await uploadedB(s), await uploadedB(s)];
+    for (const id of [again, alsoAgain, once]) await publishB(s, { payload: { attachments: [id] } });
+    clock.advance(20 * DAY_MS);
+    const later = { ...s, writer: await s.hub.client("later", { write: [s.topic] }) };
+    await publishB(later, { payload: { attachments: [{ payload_object_id: again }] } });
+    await publishB(later, { payload_object_id: alsoAgain });
+    clock.advance(15 * DAY_MS);
+    await until(async () => (await storedFiles(s.hub)).length === 2);
+    for (const id of [again, alsoAgain]) expect(await download(s, `top_${s.topic}`, id)).toEqual(bytes);
+    clock.advance(16 * DAY_MS);
+    await until(async () => (await storedFiles(s.hub)).length === 0);
+  });
+
+  it("keeps a generation A object as long as the newest event that names it inside its payload", async () => {
+    const clock = testClock();
+    const s = await scene({ clock, retentionSweepMs: 20 });
+    const [attached, spilled, unnamed] = [await uploadedA(s), await uploadedA(s), await uploadedA(s)];
+    clock.advance(29 * DAY_MS);
+    const later = { ...s, writer: await s.hub.client("later", { write: [s.topic] }) };
+    const payload = {
+      request_id: unnamed,
+      attachments: [{ object_id: attached }],
+      message_object: { object_id: spilled },
+    };
+    await publishA(later, { type: "openclaw.response", payload });
+    clock.advance(2 * DAY_MS);
+    await until(async () => (await storedFiles(s.hub)).length === 2);
+    for (const id of [attached, spilled]) expect(await download(s, s.topic, id)).toEqual(bytes);
+    clock.advance(29 * DAY_MS);
+    await until(async () => (await storedFiles(s.hub)).length === 0);
+  });
+
+  it("goes by the topic's retention of the moment, not by that of the upload", async () => {
+    const clock = testClock();
+    const s = await scene({ clock, retentionSweepMs: 20 });
+    const short = await s.hub.topic("short");
+    const elsewhere = { ...s, topic: short, writer: await s.hub.client("elsewhere", { write: [short] }) };
+    const retain = (topic: string, seconds: number) => operations.setTopicRetention(s.hub.running.deps, topic, seconds);
+    await retain(s.topic, 3600);
+    const raised = await uploadedA(s);
+    await uploadedA(elsewhere);
+    await retain(s.topic, 30 * 86_400);
+    await retain(short, 3600);
+    clock.advance(2 * HOUR_MS);
+    await until(async () => (await storedFiles(s.hub)).length === 1);
+    expect(await storedFiles(s.hub)).toEqual([raised]);
+    expect(await download(s, s.topic, raised)).toEqual(bytes);
+  });
+
+  it("keeps what an event of an older database may name, for which mentions were not noted", async () => {
+    const clock = testClock();
+    const s = await scene({ clock, retentionSweepMs: 20 });
+    const other = await s.hub.topic("other");
+    const elsewhere = { ...s, topic: other, writer: await s.hub.client("elsewhere", { write: [other] }) };
+    const [named, repeated, unused] = [await uploadedA(s), await uploadedB(s), await uploadedA(elsewhere)];
+    await publishB(s, { payload_object_id: repeated });
+    clock.advance(29 * DAY_MS);
+    const later = { ...s, writer: await s.hub.client("later", { write: [s.topic] }) };
+    await publishA(later, { type: "openclaw.response", payload: { files: [named, repeated] } });
+    await s.hub.running.close();
+    const database = new DatabaseSync(join(s.hub.dataDir, "hub.db"));
+    database.exec(`
+      UPDATE objects SET committed_at = created_at WHERE committed_at IS NOT NULL;
+      ALTER TABLE objects ADD COLUMN expires_at INTEGER NOT NULL DEFAULT 0;
+      CREATE INDEX objects_by_state ON objects (state, expires_at);
+      PRAGMA user_version = 4;
+    `);
+    database.close();
+    await s.hub.restart();
+    clock.advance(2 * DAY_MS);
+    await until(async () => !(await storedFiles(s.hub)).includes(unused));
+    expect(await download(s, s.topic, named)).toEqual(bytes);
+    expect(await download(s, `top_${s.topic}`, repeated)).toEqual(bytes);
+  });
+
   it("removes at the start what a dead process left: half an upload, and bytes without a record", async () => {
     const s = await scene();
     const orphan = "00000000-0000-4000-8000-000000000000";
@@ -427,7 +539,10 @@ describe("mentionedObjectIds", () => {
   it("finds each id once, wherever it stands, and nothing that only looks like one", () => {
     const id = "0f8fad5b-d9cb-469f-a165-70867728950e";
     expect(mentionedObjectIds(JSON.stringify({ a: [`pob_${id}`, `x pob_${id} y`] }))).toEqual([id]);
-    expect(mentionedObjectIds(JSON.stringify({ a: id }))).toEqual([]);
+    expect(mentionedObjectIds(JSON.stringify({ object_id: id, more: { payload_object_id: id } }, null, 2))).toEqual([
+      id,
+    ]);
+    expect(mentionedObjectIds(JSON.stringify({ a: id, object_ids: id, object_id: `obj_${id}` }))).toEqual([]);
     expect(mentionedObjectIds(`"pob_${id}0"`)).toEqual([]);
     expect(mentionedObjectIds(null)).toEqual([]);
   });

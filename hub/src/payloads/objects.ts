@@ -3,9 +3,10 @@
  *
  *     pending -- its bytes arrive and are checked --> uploaded -- a published event names it --> committed
  *
- * Generation A knows no commit: its objects can be read once uploaded, because its events name objects anywhere in
- * their payload. Generation B's can be read once committed. What is never committed expires (generation A's with the
- * topic's retention, generation B's after a day); what is committed goes when its topic's retention has passed.
+ * Generation A's objects can be read once uploaded, because its events may name objects in ways the hub does not know;
+ * generation B's once committed. Each event that names an object commits it anew: it goes when the topic's retention,
+ * whatever that is by then, has passed since the newest of them. What is never committed goes when the retention has
+ * passed since it was announced (generation A), or after a day (generation B).
  *
  * The record goes first, in one step that looks at the state: an event published at the same moment either finds the
  * object and keeps it, or is refused. Bytes without a record, as a crash after that leaves, go at the next start.
@@ -56,16 +57,13 @@ export class PayloadObjects {
         details: { limit_bytes: config.limits.maxObjectBytes },
       });
     }
-    const now = clock.now();
-    const lifeMs = object.generation === "a" ? object.topic.retentionS * 1000 : config.ttls.unreferencedObjectMs;
     const { topic, ...announced } = object;
     return store.objects.create({
       ...announced,
       id: uuidV4(random),
       topicId: topic.id,
       state: "pending",
-      createdAt: now,
-      expiresAt: now + lifeMs,
+      createdAt: clock.now(),
     });
   }
 
@@ -95,9 +93,11 @@ export class PayloadObjects {
 
   /** Removes what has expired. @returns how many objects went */
   async sweep(signal: AbortSignal): Promise<number> {
+    const { store, clock, config } = this.#deps;
     let removed = 0;
     for (;;) {
-      const ids = await this.#deps.store.objects.removeExpired(this.#deps.clock.now(), SWEEP_BATCH);
+      const now = clock.now();
+      const ids = await store.objects.removeExpired(now, now - config.ttls.unreferencedObjectMs, SWEEP_BATCH);
       for (const id of ids) await this.#files.remove(id);
       removed += ids.length;
       if (ids.length < SWEEP_BATCH || signal.aborted) return removed;

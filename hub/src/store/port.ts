@@ -82,7 +82,10 @@ export interface AppendRequest {
   readonly producer: string;
   readonly storedAt: number;
   readonly event: NewEvent;
-  /** Bare ids of payload objects named inside the payload: those uploaded to the topic are committed, others ignored. */
+  /**
+   * Bare ids of payload objects named inside the payload: those uploaded to the topic are committed, again if they
+   * were already; others are ignored.
+   */
   readonly mentionedObjectIds: readonly string[];
   readonly idempotency?: IdempotencyClaim;
 }
@@ -298,7 +301,7 @@ export interface CodeStore {
   redeemInviteCode(hash: string, now: number, scriptId: string, grantId: string): Promise<InviteOutcome>;
 }
 
-/** `pending`: no bytes yet; `uploaded`: bytes on disk; `committed`: named by a published event. */
+/** `pending`: no bytes yet; `uploaded`: bytes on disk; `committed`: named by a published event, the newest counts. */
 export type ObjectState = "pending" | "uploaded" | "committed";
 
 export interface PayloadObject {
@@ -314,8 +317,6 @@ export interface PayloadObject {
   readonly sha256: string | null;
   readonly state: ObjectState;
   readonly createdAt: number;
-  /** When an object that is not committed may be removed. */
-  readonly expiresAt: number;
 }
 
 export interface ObjectStore {
@@ -324,11 +325,12 @@ export interface ObjectStore {
   /** Pending to uploaded; false when it was not pending. */
   markUploaded(id: string): Promise<boolean>;
   /**
-   * Removes objects that may go, at most `limit`: not committed and past `expiresAt`, or committed and older than their
-   * topic's retention. The caller removes their bytes afterwards.
+   * Removes objects that may go, at most `limit`: committed, or generation A's announced, longer ago than their topic's
+   * retention; generation B's that are not committed and were announced before `unreferencedBefore`. The caller removes
+   * their bytes afterwards.
    * @returns their ids
    */
-  removeExpired(now: number, limit: number): Promise<readonly string[]>;
+  removeExpired(now: number, unreferencedBefore: number, limit: number): Promise<readonly string[]>;
 }
 
 export interface StoreHealth {

@@ -48,7 +48,6 @@ export class GroupCommit {
   readonly #insertKey: StatementSync;
   readonly #selectObject: StatementSync;
   readonly #commitObject: StatementSync;
-  readonly #commitMentioned: StatementSync;
   readonly #events: Counter;
   readonly #eventsPerCommit: Histogram;
   readonly #failures: Counter;
@@ -75,10 +74,10 @@ export class GroupCommit {
        VALUES (?, ?, ?, ?, ?, ?, ?)`,
     );
     this.#selectObject = database.prepare("SELECT state FROM objects WHERE id = ? AND topic_id = ?");
-    this.#commitObject = database.prepare("UPDATE objects SET state = 'committed', committed_at = ? WHERE id = ?");
-    this.#commitMentioned = database.prepare(
-      `UPDATE objects SET state = 'committed', committed_at = ?
-       WHERE id = ? AND topic_id = ? AND state = 'uploaded' AND generation = 'b'`,
+    // A clock may be set back between two events that name an object: the later time counts.
+    this.#commitObject = database.prepare(
+      `UPDATE objects SET state = 'committed', committed_at = max(coalesce(committed_at, 0), ?)
+       WHERE id = ? AND topic_id = ? AND state <> 'pending'`,
     );
     this.#events = metrics.counter("agentrux_hub_events_stored_total", "Events committed to the store");
     this.#eventsPerCommit = metrics.histogram(
@@ -233,8 +232,8 @@ export class GroupCommit {
       event.metadataJson,
       event.payloadJson,
     );
-    if (event.objectId !== null) this.#commitObject.run(storedAt, event.objectId);
-    for (const id of request.mentionedObjectIds) this.#commitMentioned.run(storedAt, id, request.topicId);
+    if (event.objectId !== null) this.#commitObject.run(storedAt, event.objectId, request.topicId);
+    for (const id of request.mentionedObjectIds) this.#commitObject.run(storedAt, id, request.topicId);
     const result = { eventId: event.eventId, seq, storedAt, replayed: false };
     this.#keepKey(request, state, result);
     const payloadKind = event.objectId === null ? "inline" : "object_ref";

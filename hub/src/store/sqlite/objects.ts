@@ -15,7 +15,7 @@ export class SqliteObjects implements ObjectStore {
   async create(object: PayloadObject): Promise<PayloadObject> {
     this.#run(
       `INSERT INTO objects (id, topic_id, producer, generation, content_type, filename, size_bytes, sha256, state,
-         created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       [
         object.id,
         object.topicId,
@@ -27,7 +27,6 @@ export class SqliteObjects implements ObjectStore {
         object.sha256,
         object.state,
         object.createdAt,
-        object.expiresAt,
       ],
     );
     return object;
@@ -42,18 +41,18 @@ export class SqliteObjects implements ObjectStore {
     return this.#run("UPDATE objects SET state = 'uploaded' WHERE id = ? AND state = 'pending'", [id]) > 0;
   }
 
-  async removeExpired(now: number, limit: number): Promise<readonly string[]> {
+  async removeExpired(now: number, unreferencedBefore: number, limit: number): Promise<readonly string[]> {
     try {
       return this.#database
         .prepare(
           `DELETE FROM objects WHERE id IN (
              SELECT objects.id FROM objects JOIN topics ON topics.id = objects.topic_id
-             WHERE (state <> 'committed' AND expires_at < ?)
-                OR (state = 'committed' AND committed_at < ? - topics.retention_s * 1000)
+             WHERE coalesce(committed_at, objects.created_at) <
+               CASE WHEN state = 'committed' OR generation = 'a' THEN ? - topics.retention_s * 1000 ELSE ? END
              LIMIT ?)
            RETURNING id`,
         )
-        .all(now, now, limit)
+        .all(now, unreferencedBefore, limit)
         .map((row) => text(row, "id"));
     } catch (error) {
       throw storeError(error);
@@ -81,6 +80,5 @@ function toObject(row: Row): PayloadObject {
     sha256: textOrNull(row, "sha256"),
     state: oneOf(row, "state", ["pending", "uploaded", "committed"]),
     createdAt: integer(row, "created_at"),
-    expiresAt: integer(row, "expires_at"),
   };
 }

@@ -211,6 +211,23 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (namespace, connector)
   ) STRICT, WITHOUT ROWID;
   `,
+  // Objects live from the newest event that names them, by the retention of the moment. Which events named them again,
+  // and in generation A at all, was not noted before this step: any event of the topic may have.
+  `
+  UPDATE objects SET
+    state = 'committed',
+    committed_at = max(
+      coalesce(committed_at, created_at),
+      coalesce((
+        SELECT stored_at FROM events
+        WHERE topic_no = (SELECT no FROM topics WHERE id = objects.topic_id)
+        ORDER BY seq DESC LIMIT 1
+      ), 0)
+    )
+  WHERE state = 'committed' OR (state = 'uploaded' AND generation = 'a');
+  DROP INDEX objects_by_state;
+  ALTER TABLE objects DROP COLUMN expires_at;
+  `,
 ];
 
 /**
