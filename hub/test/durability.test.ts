@@ -3,10 +3,11 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import * as admin from "../src/admin/operations.ts";
 import type { RunningHub } from "../src/server.ts";
 import { startHub } from "../src/server.ts";
+import type { EventStore } from "../src/store/port.ts";
 import { activate, call, listOf, logLines, tempFolder, testBench, textOf } from "./support/hub.ts";
 import type { Agent } from "./support/hub.ts";
 
@@ -26,6 +27,21 @@ async function childHubSays(dataDir: string): Promise<string> {
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => void said.push(chunk));
   await once(child, "close");
   return Buffer.concat(said).toString();
+}
+
+/** Holds publishes back until `count` have come, and lets them into the store in one turn of the event loop. */
+function storeTogether(events: EventStore, count: number): void {
+  const append = events.append.bind(events);
+  const appendAll = events.appendAll.bind(events);
+  const all = Promise.withResolvers<undefined>();
+  let come = 0;
+  const hold = () => {
+    come += 1;
+    if (come === count) all.resolve(undefined);
+    return all.promise;
+  };
+  vi.spyOn(events, "append").mockImplementation((request) => hold().then(() => append(request)));
+  vi.spyOn(events, "appendAll").mockImplementation((...batch) => hold().then(() => appendAll(...batch)));
 }
 
 async function withHub<T>(dataDir: string, work: (hub: RunningHub) => Promise<T>): Promise<T> {
@@ -209,9 +225,16 @@ describe("a full disk", () => {
 
   it("fails every publish of the group and uses up no sequence number", async () => {
     const bench = await testBench({ maxDatabasePages: 120 });
+    storeTogether(bench.hub.deps.store.events, 3);
     const big = { events: Array.from({ length: 100 }, () => ({ type: "t", payload: "x".repeat(20_000) })) };
-    const answers = await Promise.all([bench.postA("/batch", { body: big }), bench.postA("/batch", { body: big })]);
-    expect(answers.map((answer) => answer.status)).toEqual([507, 507]);
+    // Each small one would find room by itself, before the big one and after it.
+    const answers = await Promise.all([
+      bench.publishA("small"),
+      bench.postA("/batch", { body: big }),
+      bench.publishA("small"),
+    ]);
+    expect(answers.map((answer) => answer.status)).toEqual([507, 507, 507]);
+    expect(listOf((await bench.getA("")).json["items"])).toEqual([]);
     expect((await bench.publishA("small")).json["sequence_no"]).toBe(1);
   });
 });
