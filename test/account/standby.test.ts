@@ -1,6 +1,6 @@
 /** What a gateway that stood by knows when it takes over: what the owner before it has read, and nothing older. */
 
-import { rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { Place, type Running, until } from "./support.ts";
 
@@ -61,8 +61,10 @@ it("begins at the newest event where the position was deleted meanwhile", async 
   const first = place.start();
   await first.ready();
   const second = await standingBy();
+  const before = await readFile(place.paths.waterline, "utf8");
   await place.publish({ request_id: "answered", message: "x" });
   await place.reply("answered");
+  await until("the position is stored", async () => (await readFile(place.paths.waterline, "utf8")) !== before);
   await rm(place.paths.waterline);
   await first.stop();
   await second.ready();
