@@ -1,24 +1,15 @@
 import { spawn } from "node:child_process";
-import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import * as admin from "../src/admin/operations.ts";
 import type { RunningHub } from "../src/server.ts";
 import { startHub } from "../src/server.ts";
 import type { EventStore } from "../src/store/port.ts";
+import { CHILD_HUB, childHub } from "./support/child.ts";
 import { activate, call, listOf, logLines, tempFolder, testBench, textOf } from "./support/hub.ts";
 import type { Agent } from "./support/hub.ts";
-
-const CHILD_HUB = join(import.meta.dirname, "support/child-hub.ts");
-
-async function childHub(dataDir: string): Promise<{ readonly child: ChildProcess; readonly url: string }> {
-  const child = spawn(process.execPath, [CHILD_HUB, dataDir], { stdio: ["pipe", "pipe", "inherit"] });
-  onTestFinished(() => void child.kill("SIGKILL"));
-  const [line] = (await once(child.stdout, "data")) as [Buffer];
-  return { child, url: textOf((JSON.parse(line.toString()) as { url: string }).url) };
-}
 
 /** What a hub in another process that is told to stop at once says of a folder: where it listened, or why it did not. */
 async function childHubSays(dataDir: string): Promise<string> {

@@ -116,15 +116,21 @@ describe("a hub that asks for tokens", () => {
     return client;
   };
 
+  it("tells no token, and refuses a batch without one as a whole", async () => {
+    const client = as(undefined);
+    const told = { code: "unauthorized", status: 401, kind: "refused", retryable: false };
+    expect(await failure(client.publish(event("lab/x", { a: 1 }), never()))).toMatchObject(told);
+    expect(await failure(client.publishBatch([event("lab/x", { a: 1 })], never()))).toMatchObject(told);
+  });
+
   it.each([
-    ["no token", undefined, "lab/x", "unauthorized", 401],
     ["another namespace's token", "other", "lab/x", "forbidden", 403],
     ["no namespace in the id", "lab", "x", "invalid", 401],
     ["two slashes", "lab", "lab/a/b", "invalid", 401],
     ["an empty name", "lab", "lab/", "invalid", 401],
     ["a namespace that is not there", "lab", "nowhere/x", "not_found", 401],
   ] as const)("tells %s", async (_what, whose, id, code, status) => {
-    const client = as(whose === undefined ? undefined : world.tokens[whose]);
+    const client = as(world.tokens[whose]);
     const error = await failure(client.publish(event(id, { a: 1 }), never()));
     expect(error).toMatchObject({ code, status, kind: "refused", retryable: false });
     const answer = await client.publishBatch([event(id, { a: 1 })], never());

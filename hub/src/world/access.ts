@@ -63,6 +63,13 @@ export class WorldAccess {
     return new HubError("FORBIDDEN", `Token does not have permission to write to namespace '${namespace}'`);
   }
 
+  /** Why the caller may write nothing at all; undefined when it may write something, or everybody may. */
+  strangerRefusal({ namespace, isAdmin, fault }: Caller): HubError | undefined {
+    if (!this.#parts.auth || isAdmin || namespace !== undefined) return undefined;
+    if (fault !== undefined) return new HubError("UNAUTHORIZED", fault);
+    return new HubError("FORBIDDEN", "Token does not have permission to write to any namespace");
+  }
+
   /** Whether the caller may see entities of a namespace; undefined stands for ids without one. */
   mayRead(caller: Caller, namespace: string | undefined): boolean {
     if (!this.#parts.auth || namespace === undefined || caller.isAdmin || caller.namespace === namespace) return true;

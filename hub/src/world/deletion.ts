@@ -1,7 +1,6 @@
 /**
  * Owns which entities a filter deletes. Two things the stock server does silently are refused unless `confirm` says that they
- * are meant: several filters of which only the first counts, and an empty prefix, which is everything. Who may not delete at
- * all is told so before anything is looked up.
+ * are meant: several filters of which only the first counts, and an empty prefix, which is everything.
  */
 import type { FluxDeleteFilter } from "agentrux-wire";
 import { HubError } from "../errors.ts";
@@ -25,7 +24,6 @@ export function deletionsOf(filter: FluxDeleteFilter, caller: Caller, world: Wor
   if (namespace === undefined && prefix === "" && !confirm) {
     throw badFilter('An empty prefix deletes every entity; add "confirm": true if that is meant');
   }
-  if (world.access.auth && caller.fault !== undefined) throw new HubError("UNAUTHORIZED", caller.fault);
   const start = namespace === undefined ? prefix : `${namespace}/`;
   const matching =
     start === undefined ? [...new Set(ids)] : world.state.ids({ prefix: start, order: "asc", limit: max + 1 });

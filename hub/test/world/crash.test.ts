@@ -3,8 +3,9 @@ import { once } from "node:events";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { childHub } from "../support/child.ts";
 import { tempFolder } from "../support/hub.ts";
-import { childHub, recordsOf, withHub } from "./support/lives.ts";
+import { recordsOf, withHub } from "./support/lives.ts";
 import { event, fluxClient } from "./support/world.ts";
 
 /** Writes until the hub is gone; what was acknowledged, by entity the last number. */
@@ -104,7 +105,7 @@ describe("kill -9 at moments nobody chose", () => {
       const flood = new Flood();
       let kills = 0;
       while (flood.acknowledged < EVENTS) {
-        const { child, url } = await childHub(dataDir, SNAPSHOT_EVERY_MS);
+        const { child, url } = await childHub(dataDir, [SNAPSHOT_EVERY_MS]);
         const writing = Promise.all(Array.from({ length: WRITERS }, (_, writer) => flood.write(url, writer)));
         const goal = Math.min(EVENTS, flood.acknowledged + Math.floor(Math.random() * ((2 * EVENTS) / KILLS)));
         await expect.poll(() => flood.acknowledged >= goal, { timeout: 60_000, interval: 1 }).toBe(true);

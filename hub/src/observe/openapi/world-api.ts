@@ -36,7 +36,7 @@ export const WORLD_API: OperationNotes = {
     ...common,
     body: "FluxBatchRequest",
     answer: "FluxBatchResponse",
-    refusals: [400, 413, 503, 507],
+    refusals: [400, 401, 403, 413, 503, 507],
   },
   "GET /api/events": {
     summary: "History of an entity, newest first",

@@ -8,7 +8,7 @@ import { directoryText, DIRECTORY_ID } from "../directory.ts";
 import { entityText, entityTextWithMeta, namespaceOf } from "../entity.ts";
 import { tombstone } from "../tombstone.ts";
 import { listEntities } from "./list.ts";
-import { callerOf, demandedVersion, entityTag, fitting, parameter, readBody } from "./requests.ts";
+import { callerOf, demandedVersion, entityTag, fitting, parameter, readBody, writerOf } from "./requests.ts";
 
 /** Any character, line breaks among them: an id is any text. */
 const ENTITY_PATH = "/api/state/entities/:entity_id{[^]+}";
@@ -39,9 +39,10 @@ export function registerWorldEntityRoutes(app: HubApp, deps: HubDeps): void {
   });
 
   app.post("/api/state/entities/delete", async (c) => {
+    const caller = writerOf(c, world);
     const { value } = await readBody(c, world.settings.values.body_size_limit_batch_bytes);
     const filter = fitting(fluxDeleteFilterSchema, value);
-    const deletions = deletionsOf(filter, callerOf(c, world), world, deps.config.flux.maxBatchDelete);
+    const deletions = deletionsOf(filter, caller, world, deps.config.flux.maxBatchDelete);
     if (filter.dry_run === true) {
       return json(JSON.stringify({ deleted: 0, failed: 0, errors: [], matched: deletions.length }));
     }

@@ -12,7 +12,16 @@ import type { GivenEvent } from "../event.ts";
 import { isoMicros } from "../instants.ts";
 import type { World } from "../world.ts";
 import type { Write, WriteResult } from "../writer.ts";
-import { badRequest, callerOf, demandedVersion, entityTag, numberParameter, parameter, readBody } from "./requests.ts";
+import {
+  badRequest,
+  callerOf,
+  demandedVersion,
+  entityTag,
+  numberParameter,
+  parameter,
+  readBody,
+  writerOf,
+} from "./requests.ts";
 
 const HISTORY_DEFAULT = 100;
 const HISTORY_WINDOW_MS = 24 * 3_600_000;
@@ -20,12 +29,13 @@ const RFC3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}
 
 export function registerWorldEventRoutes(app: HubApp, { world, store, clock }: HubDeps): void {
   app.post("/api/events", async (c) => {
+    const caller = writerOf(c, world);
     const { text } = await readBody(c, world.settings.values.body_size_limit_single_bytes);
     const given = readEvent(text);
     const event = { ...given, expectedVersion: demandedVersion(c) ?? given.expectedVersion };
     const fault = faultOf(event);
     if (fault !== undefined) throw badRequest(fault);
-    const write = admitted(event, callerOf(c, world), world);
+    const write = admitted(event, caller, world);
     if (write instanceof HubError) throw write;
     const { eventId, seq, warning } = await world.writer.write(write);
     const answer = { eventId, stream: event.stream, ...(warning === undefined ? {} : { warning }) };
@@ -33,9 +43,9 @@ export function registerWorldEventRoutes(app: HubApp, { world, store, clock }: H
   });
 
   app.post("/api/events/batch", async (c) => {
+    const caller = writerOf(c, world);
     const { text, value } = await readBody(c, world.settings.values.body_size_limit_batch_bytes);
     const events = eventsOf(text, value).map((eventText) => readEvent(eventText));
-    const caller = callerOf(c, world);
     const verdicts = events.map((event) => verdictOf(event, caller, world));
     const writes = verdicts.filter((verdict) => "write" in verdict).map(({ write }) => write);
     const written = await world.writer.submit(writes);
@@ -99,10 +109,7 @@ function verdictOf(event: GivenEvent, caller: Caller, world: World): Verdict {
 /** The stock server names the kind of refusal before its text. */
 function authWords({ code, message }: HubError): string {
   if (code === "FORBIDDEN") return `Forbidden: ${message}`;
-  if (message.startsWith("Namespace ")) return `Namespace not found: ${message}`;
-  return message.includes("ntity ID") || message.includes("entity_id")
-    ? `Invalid entity ID: ${message}`
-    : `Invalid token: ${message}`;
+  return message.startsWith("Namespace ") ? `Namespace not found: ${message}` : `Invalid entity ID: ${message}`;
 }
 
 function resultOf(stream: string, result: WriteResult | undefined): EventResult & { readonly stream: string } {

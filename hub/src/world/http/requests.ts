@@ -10,6 +10,17 @@ export function callerOf(c: HubContext, world: World): Caller {
   return world.access.caller(c.env.incoming.headers.authorization);
 }
 
+/**
+ * Turns strangers away before a body is read. What a token opens is known only with the body; that it opens nothing, before.
+ * @throws HubError UNAUTHORIZED, FORBIDDEN
+ */
+export function writerOf(c: HubContext, world: World): Caller {
+  const caller = callerOf(c, world);
+  const refusal = world.access.strangerRefusal(caller);
+  if (refusal !== undefined) throw refusal;
+  return caller;
+}
+
 /** @throws HubError UNAUTHORIZED; text as the endpoint's stock counterpart has it */
 export function requireAdmin(caller: Caller, message: string): void {
   if (!caller.isAdmin) throw new HubError("UNAUTHORIZED", message);

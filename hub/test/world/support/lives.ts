@@ -1,25 +1,9 @@
 /** Owns hubs that live on one folder after another, and the ways in which a life ends. */
-import { spawn } from "node:child_process";
-import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { cp, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
 import { startHub } from "../../../src/server.ts";
 import type { HubOptions, RunningHub } from "../../../src/server.ts";
-import { tempFolder, textOf } from "../../support/hub.ts";
-
-/** A hub that can be killed. */
-export async function childHub(
-  dataDir: string,
-  ...args: string[]
-): Promise<{ readonly child: ChildProcess; readonly url: string }> {
-  const script = join(import.meta.dirname, "../../support/child-hub.ts");
-  const child = spawn(process.execPath, [script, dataDir, ...args], { stdio: ["pipe", "pipe", "inherit"] });
-  onTestFinished(() => void child.kill("SIGKILL"));
-  const [line] = (await once(child.stdout, "data")) as [Buffer];
-  return { child, url: textOf((JSON.parse(line.toString()) as { url: string }).url) };
-}
+import { tempFolder } from "../../support/hub.ts";
 
 /** One life of a hub, ended in good order. */
 export async function withHub<T>(
