@@ -71,7 +71,7 @@ async function openWatcher(hubUrl: string): Promise<net.Socket> {
   await once(socket, "connect");
   const upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13";
   const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
-  socket.write(`GET /api/ws?mode=explicit HTTP/1.1\r\nHost: hub\r\n${upgrade}\r\n${key}\r\n\r\n`);
+  socket.write(`GET /api/ws?mode=explicit HTTP/1.1\r\nHost: localhost\r\n${upgrade}\r\n${key}\r\n\r\n`);
   await once(socket, "data");
   socket.write(maskedText('{"type":"subscribe","entity_id":"*"}'));
   await once(socket, "data");

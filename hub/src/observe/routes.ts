@@ -2,6 +2,7 @@
 import type { HubDeps } from "../deps.ts";
 import { requireAdmin } from "../console/admin.ts";
 import type { HubApp, HubContext } from "../http/context.ts";
+import { hostCheck } from "../http/host.ts";
 import { METRICS_CONTENT_TYPE } from "./metrics.ts";
 import { measureProcess } from "./process.ts";
 import { measureRequests } from "./requests.ts";
@@ -12,9 +13,10 @@ export function registerObserveRoutes(app: HubApp, deps: HubDeps): void {
   const stop = measureProcess(deps.metrics, deps.dataDir);
   deps.onClose(async () => stop());
 
+  const isOwnHost = hostCheck(deps.config.publicUrl);
   app.get("/metrics", async (c) => {
     // How busy a hub is, is nobody's business beyond this machine; its scraper there needs no secret.
-    if (!isLocal(c)) await requireAdmin(c, deps);
+    if (!isLocal(c) || !isOwnHost(c.env.incoming.headers.host)) await requireAdmin(c, deps);
     return c.body(deps.metrics.render(), 200, { "Content-Type": METRICS_CONTENT_TYPE });
   });
 }

@@ -192,7 +192,7 @@ describe("broken and hostile watchers", () => {
     const raw = connect(Number(port), "127.0.0.1");
     onTestFinished(() => void raw.destroy());
     raw.write(
-      "GET /api/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
+      "GET /api/ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
     );
     await once(raw, "data");
@@ -206,6 +206,7 @@ describe("broken and hostile watchers", () => {
     const status = (path: string, headers: object) => upgradeStatus(hub.url, path, headers);
     expect(await status("/api/other", {})).toBe("404");
     expect(await status("/api/ws", { Origin: "https://evil.example" })).toBe("403");
+    expect(await status("/api/ws", { Host: "evil.example" })).toBe("403");
     expect(await status("/api/ws", { Origin: "http://localhost:8082" })).toBe("101");
     expect(await status("/api/ws", {})).toBe("503");
   });

@@ -7,17 +7,19 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { HubDeps } from "../../deps.ts";
 import { requestSeries } from "../../observe/requests.ts";
 import { entityText } from "../entity.ts";
+import { callCheck } from "./origin.ts";
 import { entityTag } from "./requests.ts";
 
 const START = "/api/state/entities/";
 
 /** Answers a request if it is such a read; false when it is not, and nothing was done. */
-export function directReader({ world, metrics }: Pick<HubDeps, "world" | "metrics">) {
+export function directReader({ world, metrics, config }: Pick<HubDeps, "world" | "metrics" | "config">) {
+  const refusalOf = callCheck(config);
   const { requests, latency } = requestSeries(metrics, "GET", `${START}:entity_id{[^]+}`, 200);
   return (incoming: IncomingMessage, outgoing: ServerResponse): boolean => {
     const { url = "", method, headers } = incoming;
     if (method !== "GET" || !url.startsWith(START) || url.includes("?") || headers.origin !== undefined) return false;
-    if (!world.access.readsAreOpen || !world.health().isRestored) return false;
+    if (refusalOf(headers) !== undefined || !world.access.readsAreOpen || !world.health().isRestored) return false;
     const startedAt = performance.now();
     const entity = world.state.live(decoded(url.slice(START.length)));
     if (entity === undefined) return false;

@@ -7,26 +7,37 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { HubConfig } from "../../config.ts";
 import { HubError } from "../../errors.ts";
 import type { HubApp } from "../../http/context.ts";
+import { hostCheck } from "../../http/host.ts";
 
 const HEADERS = "Authorization, Content-Type, If-Match, If-None-Match";
 const EXPOSED = "ETag, Flux-Next-Cursor, Retry-After";
 const METHODS = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
 const DAY_S = "86400";
 
-/** Whether a request may come from the page it says it comes from. Programs send no `Origin`. */
-export function mayCall(headers: IncomingHttpHeaders, config: HubConfig): boolean {
-  const { origin } = headers;
-  if (origin === undefined || config.flux.auth || config.flux.allowAnyOrigin) return true;
-  const page = hostOf(origin);
-  return page !== undefined && (isThisMachine(page) || page === hostOf(config.publicUrl ?? ""));
+/** Why a request may not come from where its headers say it comes from; undefined when it may. */
+export type CallCheck = (headers: IncomingHttpHeaders) => string | undefined;
+
+export function callCheck({ flux, publicUrl }: HubConfig): CallCheck {
+  if (flux.auth || flux.allowAnyOrigin) return () => undefined;
+  const isOwnHost = hostCheck(publicUrl);
+  const publicHost = hostOf(publicUrl ?? "");
+  return ({ host, origin }) => {
+    if (!isOwnHost(host))
+      return "A hub without auth is called by its address, as localhost, or by the name in its public URL";
+    // Programs send none.
+    if (origin === undefined) return undefined;
+    const page = hostOf(origin);
+    if (page !== undefined && (isThisMachine(page) || page === publicHost)) return undefined;
+    return "Pages of other sites may not call a hub without auth";
+  };
 }
 
 /** Answers preflights, refuses strange pages, and lets those that may call read the answers. */
 export function registerOrigins(app: HubApp, config: HubConfig): void {
+  const refusalOf = callCheck(config);
   app.use("/api/*", async (c, next) => {
-    if (!mayCall(c.env.incoming.headers, config)) {
-      throw new HubError("FORBIDDEN", "Pages of other sites may not call a hub without auth");
-    }
+    const refusal = refusalOf(c.env.incoming.headers);
+    if (refusal !== undefined) throw new HubError("FORBIDDEN", refusal);
     const { origin } = c.env.incoming.headers;
     if (c.req.method === "OPTIONS") return c.body(null, 204, corsHeaders(origin, true));
     await next();

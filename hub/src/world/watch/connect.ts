@@ -13,7 +13,7 @@ import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import type { RawData, WebSocket } from "ws";
 import type { HubDeps } from "../../deps.ts";
-import { mayCall } from "../http/origin.ts";
+import { callCheck } from "../http/origin.ts";
 import { textFrame } from "./frames.ts";
 import { labelOf, readMessage } from "./subscriptions.ts";
 import { Traffic } from "./traffic.ts";
@@ -40,6 +40,7 @@ export function attachWatch(server: Server, deps: HubDeps): WatchEndpoint {
   const cursorText = (seq: number): string => `${logId}-${seq}`;
   const watchers = new Watchers(metrics, cursorText);
   const traffic = new Traffic(clock, world.state);
+  const refusalOf = callCheck(config);
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_MESSAGE_BYTES,
@@ -61,7 +62,7 @@ export function attachWatch(server: Server, deps: HubDeps): WatchEndpoint {
     const url = URL.parse(request.url ?? "/", "http://hub");
     if (url === null) return 400;
     if (url.pathname !== "/api/ws") return 404;
-    if (!mayCall(request.headers, config)) return 403;
+    if (refusalOf(request.headers) !== undefined) return 403;
     if (!world.health().isRestored || watchers.size >= config.flux.maxWatchers) return 503;
     return undefined;
   }

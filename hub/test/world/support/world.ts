@@ -99,7 +99,7 @@ export async function watch(url: string, query = "", headers: Record<string, str
 export async function upgradeStatus(url: string, target: string, headers: object = {}): Promise<string | undefined> {
   const socket = connect(Number(new URL(url).port), "127.0.0.1");
   onTestFinished(() => void socket.destroy());
-  const usual = { Host: "x", Upgrade: "websocket", Connection: "Upgrade", "Sec-WebSocket-Version": "13" };
+  const usual = { Host: "localhost", Upgrade: "websocket", Connection: "Upgrade", "Sec-WebSocket-Version": "13" };
   const all = { ...usual, "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", ...headers };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.write(`GET ${target} HTTP/1.1\r\n${lines.join("")}\r\n`);
