@@ -14,7 +14,7 @@ import { WebSocketServer } from "ws";
 import type { RawData, WebSocket } from "ws";
 import type { HubDeps } from "../../deps.ts";
 import { callCheck } from "../http/origin.ts";
-import { textFrame } from "./frames.ts";
+import { pongFrame, textFrame } from "./frames.ts";
 import { labelOf, readMessage } from "./subscriptions.ts";
 import { Traffic } from "./traffic.ts";
 import { Watcher } from "./watcher.ts";
@@ -25,7 +25,6 @@ const MAX_SUBSCRIPTIONS = 10_000;
 const METRICS_EVERY_MS = 2000;
 /** Figures and pings go to a part of the watchers at a time, so that ten thousand of them make no burst. */
 const PARTS = 10;
-const POLICY = 1008;
 const LOG_ID_LENGTH = 8;
 
 export interface WatchEndpoint {
@@ -45,6 +44,7 @@ export function attachWatch(server: Server, deps: HubDeps): WatchEndpoint {
     noServer: true,
     maxPayload: MAX_MESSAGE_BYTES,
     perMessageDeflate: false,
+    autoPong: false,
     clientTracking: false,
   });
 
@@ -88,6 +88,10 @@ export function attachWatch(server: Server, deps: HubDeps): WatchEndpoint {
         () => hear(watcher, data, isBinary),
       );
     });
+    ws.on("ping", (data) => {
+      watcher.isAnswering = true;
+      watcher.answer(pongFrame(data));
+    });
     ws.on("pong", () => {
       watcher.isAnswering = true;
     });
@@ -97,10 +101,13 @@ export function attachWatch(server: Server, deps: HubDeps): WatchEndpoint {
   }
 
   function hear(watcher: Watcher, data: RawData, isBinary: boolean): void {
+    const { ws } = watcher.options;
+    // What came with the message that ended it.
+    if (ws.readyState !== ws.OPEN) return undefined;
     const message = isBinary || !Buffer.isBuffer(data) ? "messages are text" : readMessage(data.toString("utf8"));
     // Stock clients expect silence.
     const answer = (body: object) => {
-      if (!watcher.isStock) watcher.send(textFrame(JSON.stringify(body)));
+      if (!watcher.isStock) watcher.answer(textFrame(JSON.stringify(body)));
     };
     if (typeof message === "string") return answer({ type: "error", error: message });
     if (message.type === "ping") return answer({ type: "pong", cursor: cursorText(world.state.seq) });
@@ -110,7 +117,7 @@ export function attachWatch(server: Server, deps: HubDeps): WatchEndpoint {
       return answer({ type: "unsubscribed", subscription });
     }
     if (watcher.subscriptions.size >= MAX_SUBSCRIPTIONS) {
-      return watcher.options.ws.close(POLICY, `at most ${MAX_SUBSCRIPTIONS} subscriptions`);
+      return watcher.end(`at most ${MAX_SUBSCRIPTIONS} subscriptions`);
     }
     watchers.subscribe(watcher, message.selector);
     answer({ type: "subscribed", subscription, cursor: cursorText(world.state.seq) });

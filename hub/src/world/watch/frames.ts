@@ -1,7 +1,7 @@
 /**
  * Owns the messages of the WebSocket and their bytes. A message is encoded once and its buffer written to every watcher, so
- * frames are made here rather than by the library, which would make one for each connection (RFC 6455 section 5.2: text,
- * final, unmasked).
+ * frames are made here rather than by the library, which would make one for each connection (RFC 6455 section 5.2: final,
+ * unmasked).
  */
 import { memberTexts } from "../../json-text.ts";
 import type { Entity, LiveFields } from "../entity.ts";
@@ -10,6 +10,7 @@ import { isoMicros } from "../instants.ts";
 import type { Applied } from "../writer.ts";
 
 const FINAL_TEXT = 0x81;
+const PONG = 0x8a;
 const LENGTH_16 = 126;
 const LENGTH_64 = 127;
 const MAX_16 = 0xffff;
@@ -29,6 +30,11 @@ export function textFrame(text: string): Buffer {
   }
   frame.write(text, head);
   return frame;
+}
+
+/** The answer to a ping, whose data is at most 125 bytes long. */
+export function pongFrame(data: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([PONG, data.length]), data]);
 }
 
 /** What stock clients read: a message for each property (flux-wire 2). A property that was taken away becomes null. */

@@ -4,7 +4,7 @@
  *   live -> behind       more than its share is unsent: nothing further is queued, only where it stopped is kept
  *   behind -> live       as its socket takes it, it is sent each entity that changed since, as that is now, oldest change
  *                        first; then it goes on with events
- *   any -> closed        it left, stopped answering pings, or the hub stops
+ *   any -> closed        it left, stopped answering pings, does not take the answers to its own messages, or the hub stops
  *
  * So a slow watcher misses states that are over, and never the state that is; in mode `explicit` it is told that it did. A
  * client that comes back with a cursor is one that is behind from there. Everything to one connection goes through its one
@@ -19,12 +19,17 @@ import { isLive, namespaceOf } from "../entity.ts";
 import type { Entity } from "../entity.ts";
 import type { World } from "../world.ts";
 import type { Applied } from "../writer.ts";
+import { Allowance } from "./allowance.ts";
 import * as frames from "./frames.ts";
 import { labelOf, Subscriptions } from "./subscriptions.ts";
 import type { Selector } from "./subscriptions.ts";
 
 /** Entities looked up and sent before others get their turn. */
 const ROUND = 200;
+/** What an unsent frame costs beside its bytes. Many answers are a few bytes long. */
+const FRAME_COST = 512;
+/** RFC 6455 section 7.4.1. */
+const POLICY = 1008;
 
 export interface WatcherOptions {
   readonly world: World;
@@ -54,8 +59,10 @@ export class Watcher {
   #offered = 0;
   /** Set while it is behind: everything up to this event was sent. */
   #behindSince: number | undefined;
-  /** Subscriptions whose content is still to be sent. */
+  /** Subscriptions whose content is still to be sent. Clients count: what was asked for twice is sent twice. */
   readonly #snapshots: Selector[] = [];
+  readonly #snapshotsAllowed = new Allowance();
+  #unsentAnswers = 0;
   #pumping = false;
   #corked = false;
 
@@ -96,11 +103,27 @@ export class Watcher {
     if (this.options.socket.writable) this.options.socket.write(frame);
   }
 
+  /**
+   * Sends what its own message made necessary. Nothing of that can be left out or put off, so a connection that goes on
+   * asking and takes no answers ends.
+   */
+  answer(frame: Buffer): void {
+    const { socket, ws, maxPendingBytes } = this.options;
+    // With nothing before it, it goes to the system at once.
+    if (socket.writableLength === 0 || !socket.writable) return this.send(frame);
+    const cost = frame.length + FRAME_COST;
+    this.#unsentAnswers += cost;
+    if (this.#unsentAnswers > maxPendingBytes) return ws.terminate();
+    socket.write(frame, () => void (this.#unsentAnswers -= cost));
+  }
+
   /** From here on it gets the state that is, until it has caught up. */
   fallBehind(since: number, reason: "slow" | "resumed"): void {
     if (!this.isStock) {
       const cursor = this.options.cursorText(since);
-      this.send(frames.textFrame(JSON.stringify({ type: "resync", reason, cursor })));
+      const told = frames.textFrame(JSON.stringify({ type: "resync", reason, cursor }));
+      if (reason === "slow") this.send(told);
+      else this.answer(told);
     }
     this.#behindSince = Math.min(since, this.#behindSince ?? since);
     this.#pump();
@@ -108,8 +131,14 @@ export class Watcher {
 
   /** Sends what a subscription holds. */
   sendSnapshot(selector: Selector): void {
+    if (!this.#snapshotsAllowed.take(labelOf(selector))) return this.end("too many snapshots are still to be sent");
     this.#snapshots.push(selector);
     this.#pump();
+  }
+
+  /** Ends the connection because of what its client did, or may no longer do. */
+  end(reason: string): void {
+    this.options.ws.close(POLICY, reason);
   }
 
   #frameOf(shared: SharedFrames): Buffer | undefined {
@@ -188,6 +217,8 @@ export class Watcher {
   async #snapshotRound(): Promise<void> {
     const selector = this.#snapshots.shift();
     if (selector === undefined) return;
+    const label = labelOf(selector);
+    this.#snapshotsAllowed.giveBack(label);
     const { socket, world, cursorText } = this.options;
     const { kind, value } = selector;
     for (let after: string | undefined; socket.writable;) {
@@ -200,7 +231,7 @@ export class Watcher {
       const ids = kind === "entity" ? [value] : world.state.ids(page);
       const entities = ids.flatMap((id) => (this.#mayRead(id) ? (world.state.live(id) ?? []) : []));
       const more = kind === "prefix" && ids.length === ROUND;
-      this.send(frames.snapshotFrame(labelOf(selector), entities, more, cursorText(world.state.seq)));
+      this.send(frames.snapshotFrame(label, entities, more, cursorText(world.state.seq)));
       if (!more) return;
       after = ids.at(-1);
       if (socket.writableNeedDrain) await drainedOrClosed(socket);

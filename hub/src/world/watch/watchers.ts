@@ -12,7 +12,6 @@ import type { SharedFrames, Watcher } from "./watcher.ts";
 const EVERYTHING: Selector = { kind: "prefix", value: "", property: undefined };
 /** Going away (RFC 6455 section 7.4.1). */
 const GOING_AWAY = 1001;
-const POLICY = 1008;
 const GOODBYE_MS = 300;
 
 export class Watchers {
@@ -92,7 +91,7 @@ export class Watchers {
   /** Ends the connections that were let into a namespace by a token that no longer holds. */
   endOf(namespace: string): void {
     for (const watcher of this.#all) {
-      if (watcher.options.caller.namespace === namespace) watcher.options.ws.close(POLICY, "token revoked");
+      if (watcher.options.caller.namespace === namespace) watcher.end("token revoked");
     }
   }
 
