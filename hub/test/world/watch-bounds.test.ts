@@ -56,3 +56,36 @@ describe("a watcher that asks on and on", () => {
     await expect.poll(() => pongs).toBe(2000);
   });
 });
+
+describe("a watcher's subscriptions", () => {
+  const subscribe = (n: number, length: number) => ({ type: "subscribe", prefix: String(n).padStart(length, "x") });
+
+  it("may be as long as an id that can be read, and no longer", async () => {
+    const hub = await testHub();
+    const seen = await watch(hub.url, EXPLICIT);
+    for (const name of ["entity_id", "prefix", "namespace"]) {
+      seen.send({ type: "subscribe", [name]: "x".repeat(16_384) });
+      seen.send({ type: "subscribe", [name]: "x".repeat(16_385) });
+    }
+    seen.send({ type: "subscribe", entity_id: "e", property: "x".repeat(16_385) });
+    seen.send({ type: "ping" });
+    const types = (await seen.until((message) => fieldIs(message, "type", "pong"))).map(({ type }) => type);
+    expect(types).toEqual(["subscribed", "error", "subscribed", "error", "subscribed", "error", "error", "pong"]);
+  });
+
+  it.each([
+    ["many", 10_000, 10],
+    ["long", 63, 16_384],
+  ])("may not be too %s together", async (_what, most, length) => {
+    const hub = await testHub();
+    const seen = await watch(hub.url, EXPLICIT);
+    for (let n = 0; n < most; n += 1) seen.send(subscribe(n, length));
+    // What is there already takes no more room, and what is taken back makes some.
+    seen.send(subscribe(0, length));
+    seen.send({ ...subscribe(1, length), type: "unsubscribe" });
+    seen.send(subscribe(most, length));
+    await expect.poll(() => seen.messages.length, { timeout: 10_000 }).toBe(most + 3);
+    seen.send(subscribe(1, length));
+    expect(await seen.closed()).toBe(1008);
+  });
+});

@@ -5,6 +5,9 @@ const MAX_PIECES = 10_000;
 const MAX_CHARACTERS = 1024 * 1024;
 
 export class Allowance {
+  /** As those are told who want more. */
+  static readonly bound = `at most ${MAX_PIECES}, of ${MAX_CHARACTERS} characters together`;
+
   #pieces = 0;
   #characters = 0;
 

@@ -14,14 +14,14 @@ import { WebSocketServer } from "ws";
 import type { RawData, WebSocket } from "ws";
 import type { HubDeps } from "../../deps.ts";
 import { callCheck } from "../http/origin.ts";
+import { Allowance } from "./allowance.ts";
 import { pongFrame, textFrame } from "./frames.ts";
-import { labelOf, readMessage } from "./subscriptions.ts";
+import { readMessage } from "./subscriptions.ts";
 import { Traffic } from "./traffic.ts";
 import { Watcher } from "./watcher.ts";
 import { Watchers } from "./watchers.ts";
 
 const MAX_MESSAGE_BYTES = 64 * 1024;
-const MAX_SUBSCRIPTIONS = 10_000;
 const METRICS_EVERY_MS = 2000;
 /** Figures and pings go to a part of the watchers at a time, so that ten thousand of them make no burst. */
 const PARTS = 10;
@@ -111,15 +111,12 @@ export function attachWatch(server: Server, deps: HubDeps): WatchEndpoint {
     };
     if (typeof message === "string") return answer({ type: "error", error: message });
     if (message.type === "ping") return answer({ type: "pong", cursor: cursorText(world.state.seq) });
-    const subscription: unknown = JSON.parse(labelOf(message.selector));
+    const subscription: unknown = JSON.parse(message.selector.label);
     if (message.type === "unsubscribe") {
       watchers.unsubscribe(watcher, message.selector);
       return answer({ type: "unsubscribed", subscription });
     }
-    if (watcher.subscriptions.size >= MAX_SUBSCRIPTIONS) {
-      return watcher.end(`at most ${MAX_SUBSCRIPTIONS} subscriptions`);
-    }
-    watchers.subscribe(watcher, message.selector);
+    if (!watchers.subscribe(watcher, message.selector)) return watcher.end(`subscriptions: ${Allowance.bound}`);
     answer({ type: "subscribed", subscription, cursor: cursorText(world.state.seq) });
     if (watcher.isStock) return undefined;
     if (message.cursor === undefined) {

@@ -1,5 +1,9 @@
 /** Owns what watchers say: messages read and checked, and a set of subscriptions that knows which ids it covers. */
 import { z } from "zod";
+import { Allowance } from "./allowance.ts";
+
+/** Ids have no limit of their own, but longer ones fit into no request's path: nobody could read or delete such an entity. */
+const MAX_TEXT = 16 * 1024;
 
 /** Which entities, and of those which property. An empty prefix covers everything. */
 export interface Selector {
@@ -7,14 +11,12 @@ export interface Selector {
   readonly value: string;
   /** Only changes of this property; undefined for all. */
   readonly property: string | undefined;
+  /** The subscription as its client would write it. */
+  readonly label: string;
 }
 
-const target = {
-  entity_id: z.string().optional(),
-  prefix: z.string().optional(),
-  namespace: z.string().optional(),
-  property: z.string().optional(),
-};
+const text = z.string().max(MAX_TEXT).optional();
+const target = { entity_id: text, prefix: text, namespace: text, property: text };
 
 const messageSchema = z.discriminatedUnion("type", [
   z.object({
@@ -60,38 +62,38 @@ interface Target {
 
 function selectorOf({ entity_id: entity, prefix, namespace, property }: Target): Selector | undefined {
   if ([entity, prefix, namespace].filter((one) => one !== undefined).length !== 1) return undefined;
-  if (entity === "*") return { kind: "prefix", value: "", property };
-  if (entity !== undefined) return { kind: "entity", value: entity, property };
-  return { kind: "prefix", value: namespace === undefined ? (prefix ?? "") : `${namespace}/`, property };
+  if (entity === "*") return selectorFor("prefix", "", property);
+  if (entity !== undefined) return selectorFor("entity", entity, property);
+  return selectorFor("prefix", namespace === undefined ? (prefix ?? "") : `${namespace}/`, property);
 }
 
-/** The subscription as its client would write it. */
-export function labelOf({ kind, value, property }: Selector): string {
+export function selectorFor(kind: Selector["kind"], value: string, property?: string): Selector {
   const of = kind === "entity" ? { entity_id: value } : { prefix: value };
-  return JSON.stringify({ ...of, ...(property === undefined ? {} : { property }) });
+  const label = JSON.stringify({ ...of, ...(property === undefined ? {} : { property }) });
+  return { kind, value, property, label };
 }
 
 export class Subscriptions {
   readonly #byLabel = new Map<string, Selector>();
+  readonly #allowance = new Allowance();
 
   get size(): number {
     return this.#byLabel.size;
   }
 
-  /** @returns whether it is new */
-  add(selector: Selector): boolean {
-    const label = labelOf(selector);
-    if (this.#byLabel.has(label)) return false;
+  add(selector: Selector): "added" | "there" | "full" {
+    const { label } = selector;
+    if (this.#byLabel.has(label)) return "there";
+    if (!this.#allowance.take(label)) return "full";
     this.#byLabel.set(label, selector);
-    return true;
+    return "added";
   }
 
-  /** @returns the one that was there */
-  delete(selector: Selector): Selector | undefined {
-    const label = labelOf(selector);
-    const there = this.#byLabel.get(label);
-    this.#byLabel.delete(label);
-    return there;
+  /** @returns whether it was there */
+  delete({ label }: Selector): boolean {
+    if (!this.#byLabel.delete(label)) return false;
+    this.#allowance.giveBack(label);
+    return true;
   }
 
   all(): Selector[] {

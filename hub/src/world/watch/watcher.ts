@@ -21,7 +21,7 @@ import type { World } from "../world.ts";
 import type { Applied } from "../writer.ts";
 import { Allowance } from "./allowance.ts";
 import * as frames from "./frames.ts";
-import { labelOf, Subscriptions } from "./subscriptions.ts";
+import { Subscriptions } from "./subscriptions.ts";
 import type { Selector } from "./subscriptions.ts";
 
 /** Entities looked up and sent before others get their turn. */
@@ -131,7 +131,7 @@ export class Watcher {
 
   /** Sends what a subscription holds. */
   sendSnapshot(selector: Selector): void {
-    if (!this.#snapshotsAllowed.take(labelOf(selector))) return this.end("too many snapshots are still to be sent");
+    if (!this.#snapshotsAllowed.take(selector.label)) return this.end(`snapshots still to be sent: ${Allowance.bound}`);
     this.#snapshots.push(selector);
     this.#pump();
   }
@@ -217,10 +217,9 @@ export class Watcher {
   async #snapshotRound(): Promise<void> {
     const selector = this.#snapshots.shift();
     if (selector === undefined) return;
-    const label = labelOf(selector);
-    this.#snapshotsAllowed.giveBack(label);
+    this.#snapshotsAllowed.giveBack(selector.label);
     const { socket, world, cursorText } = this.options;
-    const { kind, value } = selector;
+    const { kind, value, label } = selector;
     for (let after: string | undefined; socket.writable;) {
       const page: { prefix: string; order: "asc"; limit: number; after?: string } = {
         prefix: value,

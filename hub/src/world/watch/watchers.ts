@@ -6,10 +6,11 @@ import type { Counter, Metrics } from "../../runtime.ts";
 import type { Applied } from "../writer.ts";
 import { explicitUpdate, stockFrames } from "./frames.ts";
 import type { CursorText } from "./frames.ts";
+import { selectorFor } from "./subscriptions.ts";
 import type { Selector } from "./subscriptions.ts";
 import type { SharedFrames, Watcher } from "./watcher.ts";
 
-const EVERYTHING: Selector = { kind: "prefix", value: "", property: undefined };
+const EVERYTHING = selectorFor("prefix", "");
 /** Going away (RFC 6455 section 7.4.1). */
 const GOING_AWAY = 1001;
 const GOODBYE_MS = 300;
@@ -51,16 +52,19 @@ export class Watchers {
     for (const selector of [...watcher.subscriptions.all(), EVERYTHING]) this.#unindex(selector, watcher);
   }
 
-  subscribe(watcher: Watcher, selector: Selector): void {
+  /** @returns whether the watcher had room for it */
+  subscribe(watcher: Watcher, selector: Selector): boolean {
     const isFirst = watcher.subscriptions.size === 0;
-    if (!watcher.subscriptions.add(selector)) return;
+    const added = watcher.subscriptions.add(selector);
+    if (added !== "added") return added === "there";
     // A stock client watches everything until it says what it wants.
     if (watcher.isStock && isFirst) this.#unindex(EVERYTHING, watcher);
     this.#index(selector, watcher);
+    return true;
   }
 
   unsubscribe(watcher: Watcher, selector: Selector): void {
-    if (watcher.subscriptions.delete(selector) === undefined) return;
+    if (!watcher.subscriptions.delete(selector)) return;
     const others = watcher.subscriptions.all();
     if (!others.some(({ kind, value }) => kind === selector.kind && value === selector.value)) {
       this.#unindex(selector, watcher);
