@@ -4,9 +4,15 @@
  */
 import type { Entity } from "./entity.ts";
 
+/** Where a reader has come to: at a record, or before the oldest. */
+export interface Place {
+  at: Entity | undefined;
+}
+
 export class Recency {
   #newest: Entity | undefined;
   #oldest: Entity | undefined;
+  readonly #held = new Map<Entity, Set<Place>>();
 
   get oldest(): Entity | undefined {
     return this.#oldest;
@@ -26,6 +32,7 @@ export class Recency {
   }
 
   remove(entity: Entity): void {
+    this.#handOver(entity, entity.older);
     if (entity.older === undefined) this.#oldest = entity.newer;
     else entity.older.newer = entity.newer;
     if (entity.newer === undefined) this.#newest = entity.older;
@@ -36,6 +43,7 @@ export class Recency {
 
   /** Puts `next` where `entity` was. */
   replace(entity: Entity, next: Entity): void {
+    this.#handOver(entity, next);
     next.older = entity.older;
     next.newer = entity.newer;
     if (entity.older === undefined) this.#oldest = next;
@@ -44,5 +52,29 @@ export class Recency {
     else entity.newer.older = next;
     entity.older = undefined;
     entity.newer = undefined;
+  }
+
+  /** Keeps a place while the list changes, until it is released: when its record goes, it moves to the next older one. */
+  hold(place: Place): void {
+    if (place.at === undefined) return;
+    const there = this.#held.get(place.at);
+    if (there === undefined) this.#held.set(place.at, new Set([place]));
+    else there.add(place);
+  }
+
+  release(place: Place): void {
+    if (place.at === undefined) return;
+    const there = this.#held.get(place.at);
+    if (there?.delete(place) === true && there.size === 0) this.#held.delete(place.at);
+  }
+
+  #handOver(from: Entity, to: Entity | undefined): void {
+    const places = this.#held.get(from);
+    if (places === undefined) return;
+    this.#held.delete(from);
+    for (const place of places) {
+      place.at = to;
+      this.hold(place);
+    }
   }
 }

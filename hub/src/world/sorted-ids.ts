@@ -103,13 +103,14 @@ export class SortedIds {
   }
 }
 
-/** How many of a sorted list come before `id`. */
-function lowerBound(sorted: readonly string[], id: string): number {
+/** How many of a sorted list come before `one`. */
+export function lowerBound<T extends string | number>(sorted: readonly T[], one: T): number {
   let low = 0;
   let high = sorted.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((sorted[middle] ?? "") < id) low = middle + 1;
+    const there = sorted[middle];
+    if (there !== undefined && there < one) low = middle + 1;
     else high = middle;
   }
   return low;

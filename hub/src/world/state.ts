@@ -2,6 +2,7 @@
  * Owns the world as it is: every entity by id, in the order of ids, in the order of change, and counted by namespace. It
  * is what the log's events come to, and changes by `put` alone, one entity at a time.
  */
+import { Changes } from "./changes.ts";
 import { Entity, isLive, namespaceOf } from "./entity.ts";
 import type { EntityFields, LiveEntity } from "./entity.ts";
 import { Recency } from "./recency.ts";
@@ -101,9 +102,9 @@ export class WorldState {
     return this.#live.oldest;
   }
 
-  /** The record deleted last; `older` leads on. */
-  get newestGone(): Entity | undefined {
-    return this.#gone.newest;
+  /** What has changed since an event, deletions too. */
+  changesSince(seq: number): Changes {
+    return new Changes([this.#live, this.#gone], seq);
   }
 
   entitiesIn(namespace: string): number {

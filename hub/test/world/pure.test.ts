@@ -7,6 +7,9 @@ import { readEvent, faultOf } from "../../src/world/event.ts";
 import { changeOf, fold, NO_EXTRAS } from "../../src/world/fold.ts";
 import { Instants, isoMicros } from "../../src/world/instants.ts";
 import { SortedIds } from "../../src/world/sorted-ids.ts";
+import { WorldState } from "../../src/world/state.ts";
+import { Coverage } from "../../src/world/watch/coverage.ts";
+import type { Selector } from "../../src/world/watch/subscriptions.ts";
 
 describe("canonical JSON", () => {
   it("means the same, sorted at every level and without white space", () => {
@@ -205,5 +208,90 @@ describe("instants", () => {
     given.push(instants.next());
     expect(given).toEqual([1_000_000, 1_000_001, 1_000_002, 2_000_000]);
     expect(isoMicros(1_700_000_000_000_042)).toBe("2023-11-14T22:13:20.000042");
+  });
+});
+
+describe("coverage", () => {
+  const textArb = fc.string({ unit: fc.constantFrom("a", "b", "/"), maxLength: 4 });
+
+  it("finds what a look at everything finds, whatever was added and deleted", () => {
+    const scopeArb = fc.record({ kind: fc.constantFrom<Selector["kind"]>("entity", "prefix"), value: textArb });
+    const stepArb = fc.record({ scope: scopeArb, one: fc.integer({ min: 1, max: 3 }), add: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(stepArb, { maxLength: 40 }), textArb, (steps, id) => {
+        const coverage = new Coverage<number>();
+        const model = new Map<string, (typeof steps)[number]>();
+        for (const step of steps) {
+          if (step.add) coverage.add(step.scope, step.one);
+          else coverage.delete(step.scope, step.one);
+          const key = JSON.stringify([step.scope, step.one]);
+          if (step.add) model.set(key, step);
+          else model.delete(key);
+        }
+        const expected = [...model.values()].filter(({ scope: { kind, value } }) =>
+          kind === "entity" ? id === value : id.startsWith(value),
+        );
+        const found = coverage.of(id).flatMap((covering) => [...covering]);
+        const byNumber = (a: number, b: number) => a - b;
+        expect(found.toSorted(byNumber)).toEqual(expected.map(({ one }) => one).toSorted(byNumber));
+        for (const { scope } of steps) {
+          const isThere = [...model.values()].some((step) => JSON.stringify(step.scope) === JSON.stringify(scope));
+          expect(coverage.has(scope)).toBe(isThere);
+        }
+      }),
+    );
+  });
+});
+
+describe("what has changed since an event", () => {
+  const writeArb = fc.record({ id: fc.constantFrom("a", "b", "c", "d", "e"), isLive: fc.boolean() });
+
+  it("is read whole and in order, however the world goes on between the pieces", () => {
+    const pieceArb = fc.record({ writes: fc.array(writeArb, { maxLength: 4 }), limit: fc.integer({ min: 1, max: 4 }) });
+    fc.assert(
+      fc.property(
+        fc.array(writeArb, { maxLength: 12 }),
+        fc.array(pieceArb, { maxLength: 12 }),
+        fc.nat({ max: 12 }),
+        fc.nat({ max: 3 }),
+        (before, pieces, sinceMax, stopAfter) => {
+          const state = new WorldState();
+          const put = ({ id, isLive }: { id: string; isLive: boolean }) => {
+            const seq = state.seq + 1;
+            const fields = { id, properties: isLive ? "{}" : undefined, version: seq, newest: seq, born: 1, at: seq };
+            state.put({ ...fields, expiresAt: 0 }, seq, seq);
+          };
+          before.forEach(put);
+          const since = Math.min(sinceMax, state.seq);
+          const changes = state.changesSince(since);
+          const known = new Map<string, number>();
+          let latest = since;
+          const read = (limit: number) => {
+            let met = 0;
+            return changes.read(limit, ({ id, version }) => {
+              expect(version).toBeGreaterThan(latest);
+              latest = version;
+              known.set(id, version);
+              met += 1;
+              return met <= stopAfter;
+            });
+          };
+          for (const { writes, limit } of pieces) {
+            read(limit);
+            writes.forEach(put);
+            // An event that changes nothing leaves its record where it is.
+            const [record] = state.records();
+            if (record === undefined) continue;
+            const { older: _older, newer: _newer, ...fields } = record;
+            state.put({ ...fields, newest: state.seq + 1 }, state.seq + 1, state.seq + 1);
+          }
+          while (!read(5));
+          const changed = state.records().filter(({ version }) => version > since);
+          const upToDate = [...known].filter(([id, version]) => state.record(id)?.version === version);
+          expect(new Map(upToDate)).toEqual(new Map(changed.map(({ id, version }) => [id, version])));
+          changes.close();
+        },
+      ),
+    );
   });
 });

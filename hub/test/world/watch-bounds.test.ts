@@ -1,8 +1,8 @@
 /** What one watcher can make the hub hold, and how long it can make others wait. */
 import { describe, expect, it } from "vitest";
-import { testHub } from "../support/hub.ts";
-import type { TestHub } from "../support/hub.ts";
-import { fieldIs, watch } from "./support/world.ts";
+import { listOf, testHub, textOf } from "../support/hub.ts";
+import type { Json, TestHub } from "../support/hub.ts";
+import { event, fieldIs, fluxClient, watch } from "./support/world.ts";
 
 const EXPLICIT = "?mode=explicit";
 
@@ -87,5 +87,109 @@ describe("a watcher's subscriptions", () => {
     await expect.poll(() => seen.messages.length, { timeout: 10_000 }).toBe(most + 3);
     seen.send(subscribe(1, length));
     expect(await seen.closed()).toBe(1008);
+  });
+});
+
+describe("catching up", () => {
+  const ENTITIES = 6000;
+  const ids = Array.from({ length: ENTITIES }, (_, n) => `e/${n}`);
+
+  /** Counts how many entities are judged in one turn of the event loop; the largest number so far. */
+  function judgedAtATime({ deps }: TestHub): () => number {
+    const { access } = deps.world;
+    const mayRead = access.mayRead.bind(access);
+    let [now, most] = [0, 0];
+    Object.defineProperty(access, "mayRead", {
+      value: (...args: Parameters<typeof mayRead>) => {
+        if (now === 0) setImmediate(() => (now = 0));
+        now += 1;
+        most = Math.max(most, now);
+        return mayRead(...args);
+      },
+    });
+    return () => most;
+  }
+
+  it("lets others have their turn, however much has changed and however little of it is wanted", async () => {
+    const hub = await testHub();
+    const seen = await watch(hub.url, EXPLICIT);
+    seen.send({ type: "ping" });
+    const [{ cursor } = {}] = await seen.until((message) => fieldIs(message, "type", "pong"));
+    const client = fluxClient(hub.url);
+    await client.batch(ids.map((id) => event(id, { n: 1 })));
+    await client.batch(ids.slice(0, 2000).map((id) => event(id, { __deleted__: true })));
+    const judged = judgedAtATime(hub);
+    for (let n = 0; n < 3; n += 1) {
+      seen.send({ type: "subscribe", entity_id: "e/nothing", cursor });
+      await seen.until((message) => fieldIs(message, "type", "synced"));
+    }
+    expect(judged()).toBeGreaterThan(0);
+    expect(judged()).toBeLessThanOrEqual(1000);
+  });
+
+  it("loses nothing and overtakes nothing while the world goes on", { timeout: 60_000 }, async () => {
+    const hub = await testHub();
+    const client = fluxClient(hub.url);
+    await client.batch(ids.map((id) => event(id, { n: 0 })));
+    const seen = await watch(hub.url, EXPLICIT);
+    seen.send({ type: "ping" });
+    const [{ cursor } = {}] = await seen.until((message) => fieldIs(message, "type", "pong"));
+    await client.batch(ids.map((id, n) => event(id, n % 3 === 0 ? { __deleted__: true } : { n: 1 })));
+    seen.send({ type: "subscribe", prefix: "e/", cursor });
+    seen.send({ type: "subscribe", prefix: "e/", property: "n", snapshot: true });
+    for (let n = 2; n < 40; n += 1) {
+      const some = ids.filter((_, index) => index % 40 === n);
+      await client.batch(some.map((id) => event(id, n % 5 === 0 ? { __deleted__: true } : { n })));
+    }
+    await client.publish("e/last", { n: -1 });
+    const isLast = (message: Json) =>
+      fieldIs(message, "entity_id", "e/last") || fieldIs(message["entity"] ?? {}, "id", "e/last");
+    await seen.until(isLast);
+    await seen.until((message) => fieldIs(message, "type", "synced"));
+    const state = new Map<string, unknown>();
+    let at = 0;
+    let isBehind = false;
+    for (const message of seen.messages.slice(1)) {
+      const type = textOf(message["type"]);
+      const position = Number(textOf(message["cursor"]).split("-")[1]);
+      if (type === "resync") isBehind = true;
+      else if (type !== "subscribed") {
+        expect(position).toBeGreaterThanOrEqual(at);
+        at = position;
+      }
+      if (type === "synced") isBehind = false;
+      if (type === "entity_update") expect(isBehind).toBe(false);
+      if (type === "entity_deleted") state.delete(textOf(message["entity_id"]));
+      const whole =
+        type === "entity_state" ? [message["entity"]] : type === "snapshot" ? listOf(message["entities"]) : [];
+      for (const entity of whole) state.set(textOf(entity?.["id"]), entity?.["properties"]?.["n"]);
+      if (type === "entity_update") state.set(textOf(message["entity_id"]), message["changes"]?.["n"]);
+    }
+    const listed = await client.list("?prefix=e/");
+    expect(new Map(listed.map((entity) => [textOf(entity["id"]), entity["properties"]?.["n"]]))).toEqual(state);
+  });
+
+  it("tells a stock client of what was deleted and made anew, also when there is much to tell", async () => {
+    const hub = await testHub({ flux: { maxWatcherPendingBytes: 20_000 } });
+    const client = fluxClient(hub.url);
+    const seen = await watch(hub.url);
+    await client.publish("e/anew", { old: 1 });
+    await seen.until((message) => fieldIs(message, "entity_id", "e/anew"));
+    seen.ws.pause();
+    const filler = "x".repeat(30_000);
+    for (let n = 0; n < 400; n += 1) await client.publish("e/filler", { filler, n });
+    await client.remove("e/anew");
+    await client.publish("e/anew", { young: 1 });
+    await client.batch(ids.map((id) => event(id, { n: 1 })));
+    await client.publish("e/anew", { younger: 1 });
+    seen.ws.resume();
+    const messages = await seen.until((message) => fieldIs(message, "property", "younger"));
+    const told = messages.filter((message) => fieldIs(message, "entity_id", "e/anew"));
+    expect(told.map((message) => textOf(message["property"] ?? message["type"]))).toEqual([
+      "old",
+      "entity_deleted",
+      "young",
+      "younger",
+    ]);
   });
 });

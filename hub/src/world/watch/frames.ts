@@ -66,12 +66,15 @@ export type CursorText = (seq: number) => string;
 
 /**
  * What watchers of mode `explicit` read: a message for each event, whole.
- * @param only the properties that were asked for; all when undefined
+ * @param wanted whether a property was asked for
  */
-export function explicitUpdate(applied: Applied, cursorText: CursorText, only?: ReadonlySet<string>): Buffer {
+export function explicitUpdate(
+  applied: Applied,
+  cursorText: CursorText,
+  wanted: (property: string) => boolean = () => true,
+): Buffer {
   const { entity, entry, change } = applied;
   if (entity.properties === undefined) return explicitDeletion(entity, cursorText(entry.seq));
-  const wanted = (name: string) => only === undefined || only.has(name);
   const changes = [...change.properties]
     .filter(([name]) => wanted(name))
     .map(([name, value]) => `${JSON.stringify(name)}:${value}`);

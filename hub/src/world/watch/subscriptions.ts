@@ -1,6 +1,7 @@
 /** Owns what watchers say: messages read and checked, and a set of subscriptions that knows which ids it covers. */
 import { z } from "zod";
 import { Allowance } from "./allowance.ts";
+import { Coverage } from "./coverage.ts";
 
 /** Ids have no limit of their own, but longer ones fit into no request's path: nobody could read or delete such an entity. */
 const MAX_TEXT = 16 * 1024;
@@ -73,8 +74,12 @@ export function selectorFor(kind: Selector["kind"], value: string, property?: st
   return { kind, value, property, label };
 }
 
+export type WantedProperties = (name: string) => boolean;
+
 export class Subscriptions {
   readonly #byLabel = new Map<string, Selector>();
+  /** Properties that are asked for; undefined for all. */
+  readonly #coverage = new Coverage<string | undefined>();
   readonly #allowance = new Allowance();
 
   get size(): number {
@@ -86,28 +91,37 @@ export class Subscriptions {
     if (this.#byLabel.has(label)) return "there";
     if (!this.#allowance.take(label)) return "full";
     this.#byLabel.set(label, selector);
+    this.#coverage.add(selector, selector.property);
     return "added";
   }
 
   /** @returns whether it was there */
-  delete({ label }: Selector): boolean {
+  delete(selector: Selector): boolean {
+    const { label, property } = selector;
     if (!this.#byLabel.delete(label)) return false;
+    this.#coverage.delete(selector, property);
     this.#allowance.giveBack(label);
     return true;
   }
 
-  all(): Selector[] {
-    return [...this.#byLabel.values()];
+  /** Whether there is one for the same ids, whichever its property. */
+  hasLike(selector: Selector): boolean {
+    return this.#coverage.has(selector);
   }
 
-  /** The properties of `id` that are asked for: all, some, or undefined when the id is not covered. */
-  propertiesOf(id: string): "all" | ReadonlySet<string> | undefined {
-    let some: Set<string> | undefined;
-    for (const { kind, value, property } of this.#byLabel.values()) {
-      if (kind === "entity" ? id !== value : !id.startsWith(value)) continue;
-      if (property === undefined) return "all";
-      (some ??= new Set()).add(property);
-    }
-    return some;
+  all(): Iterable<Selector> {
+    return this.#byLabel.values();
+  }
+
+  covers(id: string): boolean {
+    return this.#coverage.of(id).length > 0;
+  }
+
+  /** Which properties of `id` are asked for; undefined when the id is not covered. */
+  wanted(id: string): "all" | WantedProperties | undefined {
+    const covering = this.#coverage.of(id);
+    if (covering.length === 0) return undefined;
+    if (covering.some((properties) => properties.has(undefined))) return "all";
+    return (name) => covering.some((properties) => properties.has(name));
   }
 }

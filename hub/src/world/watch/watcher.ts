@@ -15,6 +15,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { WebSocket } from "ws";
 import { drainedOrClosed } from "../../http/drained.ts";
 import type { Caller } from "../access.ts";
+import type { Changes } from "../changes.ts";
 import { isLive, namespaceOf } from "../entity.ts";
 import type { Entity } from "../entity.ts";
 import type { World } from "../world.ts";
@@ -24,8 +25,10 @@ import * as frames from "./frames.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import type { Selector } from "./subscriptions.ts";
 
-/** Entities looked up and sent before others get their turn. */
+/** Entities sent before others get their turn. */
 const ROUND = 200;
+/** Changed records looked at before others get their turn. */
+const LOOK_MAX = 1000;
 /** What an unsent frame costs beside its bytes. Many answers are a few bytes long. */
 const FRAME_COST = 512;
 /** RFC 6455 section 7.4.1. */
@@ -50,6 +53,12 @@ export interface SharedFrames {
   readonly explicit: () => Buffer;
 }
 
+interface Snapshot {
+  readonly selector: Selector;
+  /** The last id that was sent. */
+  after: string | undefined;
+}
+
 export class Watcher {
   readonly options: WatcherOptions;
   readonly subscriptions: Subscriptions = new Subscriptions();
@@ -57,10 +66,10 @@ export class Watcher {
   isAnswering = true;
   /** Sequence number of the last event that was offered. */
   #offered = 0;
-  /** Set while it is behind: everything up to this event was sent. */
-  #behindSince: number | undefined;
+  /** Set while it is behind: what is still to be told. */
+  #missed: Changes | undefined;
   /** Subscriptions whose content is still to be sent. Clients count: what was asked for twice is sent twice. */
-  readonly #snapshots: Selector[] = [];
+  readonly #snapshots: Snapshot[] = [];
   readonly #snapshotsAllowed = new Allowance();
   #unsentAnswers = 0;
   #pumping = false;
@@ -79,7 +88,7 @@ export class Watcher {
     const { entry, entity } = shared.applied;
     if (this.#offered === entry.seq) return this.#corked;
     this.#offered = entry.seq;
-    if (this.#behindSince !== undefined || !this.#mayRead(entity.id)) return this.#corked;
+    if (this.#missed !== undefined || !this.#mayRead(entity.id)) return this.#corked;
     const { socket, maxPendingBytes } = this.options;
     if (socket.writableLength > maxPendingBytes) {
       this.fallBehind(entry.seq - 1, "slow");
@@ -125,14 +134,18 @@ export class Watcher {
       if (reason === "slow") this.send(told);
       else this.answer(told);
     }
-    this.#behindSince = Math.min(since, this.#behindSince ?? since);
+    // What it has not come to yet is told in any case.
+    if (this.#missed === undefined || since < this.#missed.through) {
+      this.#missed?.close();
+      this.#missed = this.options.world.state.changesSince(since);
+    }
     this.#pump();
   }
 
   /** Sends what a subscription holds. */
   sendSnapshot(selector: Selector): void {
     if (!this.#snapshotsAllowed.take(selector.label)) return this.end(`snapshots still to be sent: ${Allowance.bound}`);
-    this.#snapshots.push(selector);
+    this.#snapshots.push({ selector, after: undefined });
     this.#pump();
   }
 
@@ -141,68 +154,68 @@ export class Watcher {
     this.options.ws.close(POLICY, reason);
   }
 
+  /** Must be called once it is closed. */
+  letGo(): void {
+    this.#missed?.close();
+    this.#missed = undefined;
+  }
+
   #frameOf(shared: SharedFrames): Buffer | undefined {
     if (this.isStock) return shared.stock();
     const { applied } = shared;
-    const wanted = this.subscriptions.propertiesOf(applied.entity.id);
+    const wanted = this.subscriptions.wanted(applied.entity.id);
     if (wanted === undefined) return undefined;
     if (wanted === "all" || applied.entity.properties === undefined) return shared.explicit();
     const { properties, remove } = applied.change;
-    const touches = [...wanted].some((name) => properties.has(name) || remove.includes(name));
+    const touches = [...properties.keys(), ...remove].some((name) => wanted(name));
     return touches ? frames.explicitUpdate(applied, this.options.cursorText, wanted) : undefined;
   }
 
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    this.#work()
-      .catch(() => this.options.ws.terminate())
-      .finally(() => {
-        this.#pumping = false;
-      });
+    this.#work().catch(() => this.options.ws.terminate());
   }
 
   async #work(): Promise<void> {
     const { socket } = this.options;
-    // What is in this turn's group of events goes first, and a queue that is full is waited for.
-    await nextTurn();
-    while (socket.writable && (this.#behindSince !== undefined || this.#snapshots.length > 0)) {
-      if (socket.writableNeedDrain) await drainedOrClosed(socket);
-      if (!socket.writable) return;
-      if (this.#behindSince !== undefined) this.#catchUp(this.#behindSince);
-      else await this.#snapshotRound();
+    try {
+      // What is in this turn's group of events goes first, and a queue that is full is waited for.
       await nextTurn();
+      while (socket.writable && (this.#missed !== undefined || this.#snapshots.length > 0)) {
+        if (socket.writableNeedDrain) await drainedOrClosed(socket);
+        if (!socket.writable) break;
+        // First what it missed: a part of a snapshot is as the world is by now, and says so.
+        if (this.#missed !== undefined) this.#catchUp(this.#missed);
+        else this.#sendPart();
+        await nextTurn();
+      }
+    } finally {
+      this.#pumping = false;
     }
   }
 
-  #catchUp(since: number): void {
-    const { state } = this.options.world;
-    const changed = this.#changedSince(since, state.newestLive, state.newestGone);
-    const round = changed.slice(0, ROUND);
-    for (const entity of round) this.send(this.#stateFrames(entity, since));
-    if (round.length < changed.length) {
-      this.#behindSince = round.at(-1)?.version ?? since;
-      return;
-    }
-    this.#behindSince = undefined;
-    this.#offered = state.seq;
+  #catchUp(missed: Changes): void {
+    const { world, socket, maxPendingBytes } = this.options;
+    let sent = 0;
+    const isOver = missed.read(LOOK_MAX, (entity) => {
+      if (!this.#covers(entity)) return true;
+      this.send(this.#stateFrames(entity, missed.since));
+      sent += 1;
+      return sent < ROUND && socket.writableLength <= maxPendingBytes;
+    });
+    if (!isOver) return;
+    missed.close();
+    this.#missed = undefined;
+    this.#offered = world.state.seq;
     if (this.isStock) return;
-    this.send(frames.textFrame(JSON.stringify({ type: "synced", cursor: this.options.cursorText(state.seq) })));
-  }
-
-  /** Records of both lists that this watcher covers, oldest change first. */
-  #changedSince(since: number, ...newest: (Entity | undefined)[]): Entity[] {
-    const changed: Entity[] = [];
-    for (let at of newest) {
-      for (; at !== undefined && at.version > since; at = at.older) if (this.#covers(at)) changed.push(at);
-    }
-    return changed.toSorted((a, b) => a.version - b.version);
+    this.send(frames.textFrame(JSON.stringify({ type: "synced", cursor: this.options.cursorText(world.state.seq) })));
   }
 
   #covers({ id, properties }: Entity): boolean {
     if (!this.#mayRead(id)) return false;
     const coversAll = this.isStock && (this.subscriptions.size === 0 || properties === undefined);
-    return coversAll || this.subscriptions.propertiesOf(id) !== undefined;
+    return coversAll || this.subscriptions.covers(id);
   }
 
   #stateFrames(entity: Entity, since: number): Buffer {
@@ -214,30 +227,23 @@ export class Watcher {
     return entity.born > since ? Buffer.concat([frames.stockDeletion(entity), update]) : update;
   }
 
-  async #snapshotRound(): Promise<void> {
-    const selector = this.#snapshots.shift();
-    if (selector === undefined) return;
-    this.#snapshotsAllowed.giveBack(selector.label);
-    const { socket, world, cursorText } = this.options;
-    const { kind, value, label } = selector;
-    for (let after: string | undefined; socket.writable;) {
-      const page: { prefix: string; order: "asc"; limit: number; after?: string } = {
-        prefix: value,
-        order: "asc",
-        limit: ROUND,
-        ...(after === undefined ? {} : { after }),
-      };
-      const ids = kind === "entity" ? [value] : world.state.ids(page);
-      const entities = ids.flatMap((id) => (this.#mayRead(id) ? (world.state.live(id) ?? []) : []));
-      const more = kind === "prefix" && ids.length === ROUND;
-      this.send(frames.snapshotFrame(label, entities, more, cursorText(world.state.seq)));
-      if (!more) return;
-      after = ids.at(-1);
-      if (socket.writableNeedDrain) await drainedOrClosed(socket);
-      // Behind by now: first that, or its snapshot would never come to an end.
-      if (this.#behindSince !== undefined) this.#catchUp(this.#behindSince);
-      await nextTurn();
-    }
+  #sendPart(): void {
+    const [snapshot] = this.#snapshots;
+    if (snapshot === undefined) return;
+    const { world, cursorText } = this.options;
+    const { kind, value, label } = snapshot.selector;
+    const { after } = snapshot;
+    const ids =
+      kind === "entity"
+        ? [value]
+        : world.state.ids({ prefix: value, order: "asc", limit: ROUND, ...(after === undefined ? {} : { after }) });
+    const entities = ids.flatMap((id) => (this.#mayRead(id) ? (world.state.live(id) ?? []) : []));
+    const more = kind === "prefix" && ids.length === ROUND;
+    this.send(frames.snapshotFrame(label, entities, more, cursorText(world.state.seq)));
+    snapshot.after = ids.at(-1);
+    if (more) return;
+    this.#snapshots.shift();
+    this.#snapshotsAllowed.giveBack(label);
   }
 
   #mayRead(id: string): boolean {

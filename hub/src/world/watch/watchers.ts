@@ -1,9 +1,7 @@
-/**
- * Owns all watchers: who covers which ids, and telling them of what has changed. Finding those who want an event costs one
- * look-up for its id and one for each length of prefix that anybody asked for, however many watchers there are.
- */
+/** Owns all watchers: who covers which ids, and telling them of what has changed. */
 import type { Counter, Metrics } from "../../runtime.ts";
 import type { Applied } from "../writer.ts";
+import { Coverage } from "./coverage.ts";
 import { explicitUpdate, stockFrames } from "./frames.ts";
 import type { CursorText } from "./frames.ts";
 import { selectorFor } from "./subscriptions.ts";
@@ -18,10 +16,7 @@ const GOODBYE_MS = 300;
 export class Watchers {
   readonly #all = new Set<Watcher>();
   readonly #stock = new Set<Watcher>();
-  readonly #byEntity = new Map<string, Set<Watcher>>();
-  readonly #byPrefix = new Map<string, Set<Watcher>>();
-  /** How many different prefixes have each length. */
-  readonly #lengths = new Map<number, number>();
+  readonly #coverage = new Coverage<Watcher>();
   readonly #cursorText: CursorText;
   readonly #told: Counter;
 
@@ -43,13 +38,15 @@ export class Watchers {
     this.#all.add(watcher);
     if (!watcher.isStock) return;
     this.#stock.add(watcher);
-    this.#index(EVERYTHING, watcher);
+    this.#coverage.add(EVERYTHING, watcher);
   }
 
   remove(watcher: Watcher): void {
     if (!this.#all.delete(watcher)) return;
     this.#stock.delete(watcher);
-    for (const selector of [...watcher.subscriptions.all(), EVERYTHING]) this.#unindex(selector, watcher);
+    for (const selector of watcher.subscriptions.all()) this.#coverage.delete(selector, watcher);
+    this.#coverage.delete(EVERYTHING, watcher);
+    watcher.letGo();
   }
 
   /** @returns whether the watcher had room for it */
@@ -58,18 +55,15 @@ export class Watchers {
     const added = watcher.subscriptions.add(selector);
     if (added !== "added") return added === "there";
     // A stock client watches everything until it says what it wants.
-    if (watcher.isStock && isFirst) this.#unindex(EVERYTHING, watcher);
-    this.#index(selector, watcher);
+    if (watcher.isStock && isFirst) this.#coverage.delete(EVERYTHING, watcher);
+    this.#coverage.add(selector, watcher);
     return true;
   }
 
   unsubscribe(watcher: Watcher, selector: Selector): void {
     if (!watcher.subscriptions.delete(selector)) return;
-    const others = watcher.subscriptions.all();
-    if (!others.some(({ kind, value }) => kind === selector.kind && value === selector.value)) {
-      this.#unindex(selector, watcher);
-    }
-    if (watcher.isStock && others.length === 0) this.#index(EVERYTHING, watcher);
+    if (!watcher.subscriptions.hasLike(selector)) this.#coverage.delete(selector, watcher);
+    if (watcher.isStock && watcher.subscriptions.size === 0) this.#coverage.add(EVERYTHING, watcher);
   }
 
   /** Tells of the events of one commit, in order. */
@@ -82,10 +76,7 @@ export class Watchers {
     for (const applied of group) {
       const shared = this.#shared(applied);
       const { id, properties } = applied.entity;
-      offer(this.#byEntity.get(id) ?? [], shared);
-      for (const length of this.#lengths.keys()) {
-        if (length <= id.length) offer(this.#byPrefix.get(id.slice(0, length)) ?? [], shared);
-      }
+      for (const covering of this.#coverage.of(id)) offer(covering, shared);
       // Stock clients hear of every deletion.
       if (properties === undefined) offer(this.#stock, shared);
     }
@@ -120,24 +111,5 @@ export class Watchers {
       stock: () => count((stock ??= stockFrames(applied))),
       explicit: () => count((explicit ??= explicitUpdate(applied, this.#cursorText))),
     };
-  }
-
-  #index({ kind, value }: Selector, watcher: Watcher): void {
-    const index = kind === "entity" ? this.#byEntity : this.#byPrefix;
-    const there = index.get(value);
-    if (there !== undefined) return void there.add(watcher);
-    index.set(value, new Set([watcher]));
-    if (kind === "prefix") this.#lengths.set(value.length, (this.#lengths.get(value.length) ?? 0) + 1);
-  }
-
-  #unindex({ kind, value }: Selector, watcher: Watcher): void {
-    const index = kind === "entity" ? this.#byEntity : this.#byPrefix;
-    const there = index.get(value);
-    if (there?.delete(watcher) !== true || there.size > 0) return;
-    index.delete(value);
-    if (kind !== "prefix") return;
-    const left = (this.#lengths.get(value.length) ?? 1) - 1;
-    if (left === 0) this.#lengths.delete(value.length);
-    else this.#lengths.set(value.length, left);
   }
 }
