@@ -57,6 +57,21 @@ describe("a watcher that asks on and on", () => {
   });
 });
 
+describe("a snapshot", () => {
+  it("comes in parts that no client has to refuse, however large its entities are", async () => {
+    const hub = await testHub();
+    const client = fluxClient(hub.url);
+    const ids = Array.from({ length: 12 }, (_, n) => `big/${String(n).padStart(2, "0")}`);
+    for (const id of ids) await client.publish(id, { text: "x".repeat(350_000) });
+    const seen = await watch(hub.url, EXPLICIT);
+    seen.send({ type: "subscribe", prefix: "big/", snapshot: true });
+    await seen.until((message) => fieldIs(message, "type", "snapshot") && fieldIs(message, "more", false));
+    const parts = seen.messages.filter((message) => fieldIs(message, "type", "snapshot"));
+    expect(Math.max(...parts.map((part) => JSON.stringify(part).length))).toBeLessThan(1_500_000);
+    expect(parts.flatMap((part) => listOf(part["entities"]).map((entity) => entity["id"]))).toEqual(ids);
+  });
+});
+
 describe("a watcher's subscriptions", () => {
   const subscribe = (n: number, length: number) => ({ type: "subscribe", prefix: String(n).padStart(length, "x") });
 

@@ -99,15 +99,9 @@ export function explicitDeletion({ id, at, version }: Entity, cursor: string): B
   );
 }
 
-/** A part of what a subscription holds. */
-export function snapshotFrame(
-  label: string,
-  entities: readonly (Entity & LiveFields)[],
-  more: boolean,
-  cursor: string,
-): Buffer {
-  const texts = entities.map((entity) => entityTextWithMeta(entity)).join(",");
+/** A part of what a subscription holds. @param entities their texts */
+export function snapshotFrame(label: string, entities: readonly string[], more: boolean, cursor: string): Buffer {
   return textFrame(
-    `{"type":"snapshot","subscription":${label},"entities":[${texts}],"more":${more},"cursor":"${cursor}"}`,
+    `{"type":"snapshot","subscription":${label},"entities":[${entities.join(",")}],"more":${more},"cursor":"${cursor}"}`,
   );
 }

@@ -16,7 +16,7 @@ import type { WebSocket } from "ws";
 import { drainedOrClosed } from "../../http/drained.ts";
 import type { Caller } from "../access.ts";
 import type { Changes } from "../changes.ts";
-import { isLive, namespaceOf } from "../entity.ts";
+import { entityTextWithMeta, isLive, namespaceOf } from "../entity.ts";
 import type { Entity } from "../entity.ts";
 import type { World } from "../world.ts";
 import type { Applied } from "../writer.ts";
@@ -29,6 +29,8 @@ import type { Selector } from "./subscriptions.ts";
 const ROUND = 200;
 /** Changed records looked at before others get their turn. */
 const LOOK_MAX = 1000;
+/** A part of a snapshot ends with the entity that reaches this: clients refuse messages that are too large. */
+const PART_CHARS = 1024 * 1024;
 /** What an unsent frame costs beside its bytes. Many answers are a few bytes long. */
 const FRAME_COST = 512;
 /** RFC 6455 section 7.4.1. */
@@ -237,10 +239,21 @@ export class Watcher {
       kind === "entity"
         ? [value]
         : world.state.ids({ prefix: value, order: "asc", limit: ROUND, ...(after === undefined ? {} : { after }) });
-    const entities = ids.flatMap((id) => (this.#mayRead(id) ? (world.state.live(id) ?? []) : []));
-    const more = kind === "prefix" && ids.length === ROUND;
+    const entities: string[] = [];
+    let length = 0;
+    let looked = 0;
+    for (const id of ids) {
+      if (length >= PART_CHARS) break;
+      looked += 1;
+      snapshot.after = id;
+      const entity = this.#mayRead(id) ? world.state.live(id) : undefined;
+      if (entity === undefined) continue;
+      const text = entityTextWithMeta(entity);
+      length += text.length;
+      entities.push(text);
+    }
+    const more = looked < ids.length || (kind === "prefix" && ids.length === ROUND);
     this.send(frames.snapshotFrame(label, entities, more, cursorText(world.state.seq)));
-    snapshot.after = ids.at(-1);
     if (more) return;
     this.#snapshots.shift();
     this.#snapshotsAllowed.giveBack(label);
