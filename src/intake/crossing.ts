@@ -44,6 +44,8 @@ export async function findMark(
     (mark.sequence !== undefined && event.sequence !== undefined && event.sequence <= mark.sequence);
   const markedAt = Date.parse(mark.storedAt ?? "");
   let notLater: Cursor | undefined;
+  /** Whether the oldest event seen so far is known to come after the mark. */
+  let isSince: boolean | undefined;
   let before: Cursor | undefined = generation === "a" ? String(Number(end) + 1) : undefined;
   for (let pages = 0; pages < PAGES_MAX; pages += 1) {
     const page = await readBack(before, PAGE_EVENTS);
@@ -52,10 +54,14 @@ export async function findMark(
       const at = Date.parse(event.storedAt ?? "");
       if (at <= markedAt) notLater ??= event.cursor;
       if (at < markedAt - SLACK_MS) return notLater;
+      isSince = at > markedAt || (mark.sequence !== undefined && event.sequence !== undefined);
     }
     before = earlier(generation, before, page);
-    // Nothing older is left: all there is was published since.
-    if (before === undefined) return notLater ?? (page.malformed === 0 ? "" : undefined);
+    if (before !== undefined) continue;
+    if (notLater !== undefined || page.malformed > 0) return notLater;
+    if (isSince === undefined) return end;
+    // That the mark was not found proves nothing: the beginning is right only where everything is known to be newer.
+    return isSince ? "" : undefined;
   }
   return notLater;
 }

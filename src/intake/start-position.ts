@@ -10,6 +10,7 @@
  * service is away: starting from the beginning instead would run the topic's whole history as commands (W10).
  */
 
+import { bareEventId, UUID_PATTERN } from "agentrux-wire";
 import { AgentruxError, errorText } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import { retryDelayMs, slowJitter } from "../service/backoff.ts";
@@ -132,7 +133,8 @@ async function find(options: StartOptions): Promise<StartPosition> {
 function markIn({ waterline, topicId }: StartOptions): ReadMark | undefined {
   const other = waterline.otherPosition(topicId);
   if (other === undefined || other === "") return undefined;
-  return waterline.generation === "b" ? { sequence: Number(other) } : { eventId: other };
+  if (waterline.generation === "b") return { sequence: Number(other) };
+  return UUID_PATTERN.test(bareEventId(other)) ? { eventId: other } : undefined;
 }
 
 async function crossOver(options: StartOptions, mark: ReadMark): Promise<StartPosition | undefined> {

@@ -122,6 +122,21 @@ async function oldFolder(generation: "a" | "b") {
   }
 }
 
+it("an opaque cursor says nothing to credentials of generation A: what was done is not run again", async () => {
+  const { clientId, clientSecret } = await issued("a");
+  const { agentruxDir, last } = await oldFolder("a");
+  const credentials = { base_url: place.hub.url, script_id: clientId, clientSecret };
+  await writeFile(agentruxDir.credentials, JSON.stringify(credentials), { mode: 0o600 });
+  const cursors = { v: 3, w: { [`top_${place.keys.commandTopicId}`]: { event_id: `opaque-${last.eventId}` } } };
+  await writeFile(agentruxDir.waterline, JSON.stringify(cursors));
+  const running = place.start();
+  await running.ready();
+  await place.publish({ request_id: "after", message: "4" });
+  await place.reply("after");
+  expect(running.turns.map(({ command }) => command.requestId)).toEqual(["after"]);
+  expect(running.lines.join("\n")).toMatch(/The read position was lost/);
+});
+
 it("resumeFromLastSeq: false skips to the newest event at the start, once, and says so", async () => {
   await issued("b");
   await place.publish({ request_id: "while-down", message: "1" });

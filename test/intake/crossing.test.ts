@@ -114,6 +114,28 @@ describe("the place of an event in the other generation", () => {
     expect(await findMark(mark, "b", "cur-150", backInB(events(upTo(150), "b")))).toBe("");
     expect(await findMark(mark, "a", "150", backInA(events(upTo(150), "a")))).toBe("");
     expect(await findMark(mark, "b", "", backInB([]))).toBe("");
+    const numbered = events([8, 9], "b").map((event, index) => ({ ...event, sequence: index + 8 }));
+    expect(await findMark({ sequence: 7 }, "b", "cur-9", backInB(numbered))).toBe("");
+    // A server may have stopped numbering events.
+    const since = [...numbered, ...events(upTo(20).slice(9), "b")];
+    expect(await findMark({ sequence: 7 }, "b", "cur-20", backInB(since))).toBe("");
+  });
+
+  it("is the end of a topic that shows no event at all", async () => {
+    expect(await findMark({ sequence: 7 }, "b", "frontier", backInB([]))).toBe("frontier");
+  });
+
+  it("is not known, where nothing there is can be compared with it", async () => {
+    const all = events(upTo(150), "b");
+    expect(await findMark({ sequence: 9_000 }, "b", "cur-150", backInB(all))).toBeUndefined();
+    expect(await findMark({ eventId: "evt_gone" }, "b", "cur-150", backInB(all))).toBeUndefined();
+    expect(await findMark({ eventId: "evt_gone" }, "a", "150", backInA(events(upTo(150), "a")))).toBeUndefined();
+    const timeless = all.map(({ storedAt: _storedAt, ...event }) => event);
+    const mark = { eventId: "evt_gone", storedAt: at(0) };
+    expect(await findMark(mark, "b", "cur-150", backInB(timeless))).toBeUndefined();
+    // What is older than the last event that could be compared may have been read.
+    const oldFirst = [...timeless.slice(0, 100), ...all.slice(100)];
+    expect(await findMark(mark, "b", "cur-150", backInB(oldFirst))).toBeUndefined();
   });
 
   it("is not known, where nothing of it can be recognised", async () => {

@@ -220,6 +220,27 @@ describe("an unknown position", () => {
   );
 });
 
+describe("the vendor's position of the other generation", () => {
+  it.each([
+    ["a number, where events have none", "b", `{"${TOPIC}":9000}`, "cur-150"],
+    ["an opaque cursor", "a", `{"v":3,"w":{"top_${TOPIC}":{"event_id":"opaque"}}}`, "150"],
+    ["an event that is gone", "a", `{"v":3,"w":{"top_${TOPIC}":{"event_id":"${eventOf(999, "b").eventId}"}}}`, "150"],
+  ] as const)("never runs the topic's history: %s", async (_name, generation, saved, cursor) => {
+    const topic = new FakeTopic(generation, 150);
+    const { options, log, troubles } = await setUp(topic, saved, { startFrom: "earliest" });
+    expect(await settleStartPosition(options)).toMatchObject({ kind: "skipped", cursor });
+    expect(troubles).toMatchObject([{ kind: "position-unknown" }]);
+    expect(log.lines.at(-1)).toMatch(/^error \[agentrux\] The read position was lost/);
+  });
+
+  it("is found again by its event", async () => {
+    const saved = `{"v":3,"w":{"top_${TOPIC}":{"event_id":"${eventOf(37, "b").eventId}"}}}`;
+    const { options, troubles } = await setUp(new FakeTopic("a", 150), saved);
+    expect(await settleStartPosition(options)).toEqual({ kind: "crossed", cursor: "37" });
+    expect(troubles).toEqual([]);
+  });
+});
+
 describe("both generations", () => {
   it.each(["a", "b"] as Generation[])("remember the position over a restart: %s", async (generation) => {
     const topic = new FakeTopic(generation, 4);

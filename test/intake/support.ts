@@ -68,10 +68,11 @@ export class FakeTopic {
   answer(request: Pick<PullRequest, "after" | "limit" | "order">): EventPage {
     const limit = Math.min(request.limit, this.pageLimit);
     const newestFirst = request.order === "desc";
-    const after = request.after ?? "";
-    const beyond = this.#events.filter((event) => numberOf(event.cursor) > numberOf(after));
-    const events = newestFirst ? this.#events.toReversed().slice(0, limit) : beyond.slice(0, limit);
-    const next = newestFirst ? events[0]?.cursor : events.at(-1)?.cursor;
+    const from = numberOf(request.after ?? (newestFirst ? "Infinity" : ""));
+    const isAsked = ({ cursor }: TopicEvent) => (newestFirst ? numberOf(cursor) < from : numberOf(cursor) > from);
+    const asked = this.#events.filter(isAsked);
+    const events = (newestFirst ? asked.toReversed() : asked).slice(0, limit);
+    const next = newestFirst ? (request.after === undefined ? events[0]?.cursor : undefined) : events.at(-1)?.cursor;
     return { events, malformed: 0, ...(next !== undefined && { next }) };
   }
 }
