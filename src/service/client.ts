@@ -6,7 +6,7 @@ import { authorisedHttp, jsonBody } from "./authorised.ts";
 import { systemClock, systemSleep, type Clock, type Random, type Sleep } from "./clock.ts";
 import { dialectA } from "./dialects/a.ts";
 import { dialectB } from "./dialects/b.ts";
-import { publish, pull } from "./events.ts";
+import { createPull, publish } from "./events.ts";
 import { createHttpClient, labelOf, type HttpClientOptions, type HttpRequest } from "./http.ts";
 import { checkShape, readJson } from "./json.ts";
 import { type TokenKeeper, withKeptTokens } from "./kept-tokens.ts";
@@ -86,7 +86,7 @@ export function createServiceClient(
 
   return {
     generation: credentials.generation,
-    pull: (request) => pull(authorised, dialect, request),
+    pull: createPull(authorised, dialect),
     publish: (request) => publish(authorised, dialect, request),
     stream: (request) =>
       keepStream(streamPorts, { ...request, signal: AbortSignal.any([request.signal, closing.signal]) }),

@@ -161,6 +161,35 @@ describe("pulling", () => {
     expect(page.next).toBe(String(page.events.length));
   });
 
+  test.each([
+    ["a", 422],
+    ["b", 400],
+  ] as const)(
+    "a service of generation %s that refuses large pages with %i gets small ones",
+    async (generation, status) => {
+      const limitOf = ({ path }: { path: string }) => Number(new URL(path, "http://x").searchParams.get("limit"));
+      const { client, calls } = await rig(
+        (request, response) =>
+          limitOf(request) > 100
+            ? json(response, status, { detail: "limit: must be less than or equal to 100" })
+            : json(response, 200, { items: [], events: [] }),
+        { generation },
+      );
+      for (const limit of [50, 250, 1_000, 20]) await client.pull({ topicId: TOPIC, after: "", limit, signal: NEVER });
+      expect(calls().map(limitOf)).toEqual([50, 250, 100, 100, 20]);
+    },
+  );
+
+  test("what is refused for another reason stays refused, and says nothing about the limit", async () => {
+    const refused = { detail: "type: unknown" };
+    const { client, calls } = await rig((_request, response) => json(response, 422, refused), { generation: "b" });
+    for (const limit of [250, 250, 100]) {
+      const pulled = client.pull({ topicId: TOPIC, after: "", limit, signal: NEVER });
+      expect(await failure(pulled)).toMatchObject({ code: "invalid", status: 422 });
+    }
+    expect(calls().map(({ path }) => /limit=(\d+)/.exec(path)?.[1])).toEqual(["250", "100", "250", "100", "100"]);
+  });
+
   test("one event too large is told", async () => {
     const { client } = await rig((_request, response) => json(response, 200, { items: ["x".repeat(5_000)] }), {
       maxBodyBytes: 2_000,

@@ -6,7 +6,7 @@
 import { authorisedHttp } from "../../../src/service/authorised.ts";
 import { dialectA } from "../../../src/service/dialects/a.ts";
 import { dialectB } from "../../../src/service/dialects/b.ts";
-import { pull } from "../../../src/service/events.ts";
+import { createPull } from "../../../src/service/events.ts";
 import { refusal } from "../../../src/service/http-errors.ts";
 import { type HttpAnswer, type HttpClient, labelOf } from "../../../src/service/http.ts";
 import { retryAfterMs } from "../../../src/service/retry-after.ts";
@@ -81,7 +81,7 @@ export function clientOf(
   const dialect = topic.generation === "a" ? dialectA : dialectB;
   return {
     failed: () => failed,
-    pull: (request) => pull(authorised, dialect, request),
+    pull: createPull(authorised, dialect),
     stream: ({ signal, onOpen }) =>
       new Promise((resolve) => {
         onOpen();
