@@ -4,9 +4,10 @@
  *     pull a page -> hand it over (on disk when that resolves) -> move the waterline -> next page
  *
  * The next page is pulled while one is being handed over, never more. Pages grow from 100 to 250 while they come back
- * full. A drain ends at an empty page, or at a short one that reaches the newest position a hint has told; a short page
- * alone proves nothing, as a server may cut pages by size or filter them. A position that has aged out of the topic's
- * retention is set back to the oldest event there is: what was handed over before is recognised there.
+ * full. A drain ends at an empty page, unless the service says that more follows, or at a short one that reaches the
+ * newest position a hint has told; a short page alone proves nothing, as a server may cut pages by size or filter them.
+ * A position that has aged out of the topic's retention is set back to the oldest event there is: what was handed over
+ * before is recognised there.
  */
 
 import { AgentruxError, isAgentruxError } from "../errors.ts";
@@ -52,6 +53,8 @@ export interface DrainSignals {
 const PAGE_MIN = 100;
 /** Pages of 1,000 are drained no faster, and 100,000 events in them take 100 MiB more of the gateway (docs/benchmarks.md). */
 const PAGE_MAX = 250;
+/** So many empty pages in a row are left behind: a server that says for ever that more follows must not be asked for ever. */
+const EMPTY_PAGES_MAX = 100;
 
 /**
  * Drains a topic once. Its position must be known.
@@ -71,6 +74,7 @@ async function pump(options: DrainOptions, reader: Reader, signals: DrainSignals
   const { topicId, waterline, observer, admit } = options;
   let position = currentPosition(options);
   let limit = PAGE_MIN;
+  let emptyPages = 0;
   let page = await reader.read(position, limit);
   for (;;) {
     const { events, malformed } = page.content;
@@ -80,7 +84,9 @@ async function pump(options: DrainOptions, reader: Reader, signals: DrainSignals
     if (malformed > 0) observer.onMalformed(malformed);
     const next = page.content.next ?? events.at(-1)?.cursor ?? page.after;
     const progress = isBeyond(waterline.generation, page.after, next);
-    const atEnd = items === 0 || (!full && options.isKnownEnd(next));
+    emptyPages = items === 0 ? emptyPages + 1 : 0;
+    const goesOn = page.content.hasMore === true && progress && emptyPages < EMPTY_PAGES_MAX;
+    const atEnd = items === 0 ? !goesOn : !full && options.isKnownEnd(next);
     if (full) limit = Math.min(limit * 2, PAGE_MAX);
     const ahead = atEnd || !progress ? undefined : reader.readAhead(next, limit);
     if (events.length > 0) {

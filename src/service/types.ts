@@ -39,6 +39,8 @@ export interface EventPage {
    * and on a page that was read back from a position.
    */
   readonly next?: Cursor;
+  /** Nothing is on the page, and yet it is not the end: the service has left out what it was to filter. */
+  readonly hasMore?: true;
   /** Items of the page that could not be read as events: their position, never their text. Skipped, counted and logged. */
   readonly malformed: number;
 }

@@ -211,6 +211,32 @@ describe("how it reads", () => {
     await until(() => expect(admission.sequences).toEqual([1, 2, 3]));
   });
 
+  it("over empty pages, where the service says that more follows", async () => {
+    const topic = new FakeTopic("b", 300);
+    const filtered = (next: string) => async () => ({ events: [], malformed: 0, next, hasMore: true as const });
+    topic.script.push(filtered("cur-100"), filtered("cur-200"));
+    const { intake, time, admission } = await setUp(topic, 0);
+    await idle(intake, time);
+    expect(topic.pulls.map(({ after }) => after)).toEqual(["cur-0", "cur-100", "cur-200", "cur-300"]);
+    expect(admission.sequences[0]).toBe(201);
+    expect(admission.sequences).toHaveLength(100);
+  });
+
+  it.each([
+    ["whose position stays", () => "cur-5", 1],
+    ["whose position moves for ever", (pull: number) => `cur-${5 + pull}`, 100],
+  ])("no further over empty pages %s", async (_name, next, pulls) => {
+    const topic = new FakeTopic("b", 0);
+    const pull = async (request: PullRequest): Promise<EventPage> => {
+      await topic.client.pull(request);
+      return { events: [], malformed: 0, next: next(topic.pulls.length), hasMore: true };
+    };
+    const { intake, time, troubles } = await setUp(topic, 5, { client: { ...topic.client, pull } });
+    await idle(intake, time);
+    expect(topic.pulls).toHaveLength(pulls);
+    expect(troubles).toEqual([]);
+  });
+
   it("keeping the frontier of an empty page", async () => {
     const topic = new FakeTopic("b", 0);
     topic.script.push(async () => ({ events: [], malformed: 0, next: "cur-frontier" }));

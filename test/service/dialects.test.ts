@@ -268,6 +268,24 @@ describe("generation B", () => {
     ["the last event's", { events: [eventB("evt_1", { cursor: "c" })], next: null }, {}, "c"],
     ["the last item's, though unreadable", { events: [eventB("evt_1"), { cursor: "c2" }] }, {}, "c2"],
     ["the frontier of an empty page", { events: [], next: { after: null, frontier_cursor: "f" } }, {}, "f"],
+    [
+      "the empty page's own, where more is to come",
+      { events: [], next: { after: "n", has_more: true, frontier_cursor: "f" } },
+      {},
+      "n",
+    ],
+    [
+      "none, rather than one beyond what is to come",
+      { events: [], next: { has_more: true, frontier_cursor: "f" } },
+      {},
+      undefined,
+    ],
+    [
+      "the frontier of an empty newest-first page, whatever it says of older ones",
+      { events: [], next: { after: "n", has_more: true, frontier_cursor: "f" } },
+      { order: "desc" },
+      "f",
+    ],
     ["none", { events: [] }, {}, undefined],
     [
       "the newest of a newest-first page",
@@ -283,6 +301,14 @@ describe("generation B", () => {
     ],
   ] as const)("next position: %s", (_name, document, request, expected) => {
     expect(dialectB.readPage(document, pulling(request)).next).toBe(expected);
+  });
+
+  test("an empty page is the end, unless the service says that more follows", () => {
+    const page = (has_more: boolean | null, more: object = {}) =>
+      dialectB.readPage({ events: [], next: { after: "n", has_more }, ...more }, pulling());
+    expect(page(true)).toEqual({ events: [], malformed: 0, next: "n", hasMore: true });
+    for (const has_more of [false, null]) expect(page(has_more)).not.toHaveProperty("hasMore");
+    expect(page(true, { events: [eventB("evt_1")] })).not.toHaveProperty("hasMore");
   });
 
   test("malformed items are counted", () => {

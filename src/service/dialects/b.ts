@@ -135,19 +135,27 @@ function readPage(page: EventPageB, request: PullRequest): EventPage {
     if (parsed.success) events.push(toEvent(parsed.data, topicId));
   }
   const next = positionAfter(page, request);
-  return { events, malformed: page.events.length - events.length, ...(next === undefined ? {} : { next }) };
+  const malformed = page.events.length - events.length;
+  return { events, malformed, ...present({ next }), ...(isGap(page, request) && { hasMore: true }) };
+}
+
+/** A server may filter after it has cut the page, and then nothing of it is left. */
+function isGap({ events, next }: EventPageB, { order }: PullRequest): boolean {
+  return events.length === 0 && next?.has_more === true && order !== "desc";
 }
 
 /**
  * A page's `next.after` leads on from it in the direction of reading, so of a newest-first page the newest event's
- * cursor is taken instead. An empty page has only the frontier, and keeping it keeps the position inside retention.
+ * cursor is taken instead. An empty page has only the frontier, and keeping it keeps the position inside retention; but
+ * where more is to come, the frontier lies beyond that.
  */
 function positionAfter(page: EventPageB, request: PullRequest): string | undefined {
   const newestFirst = request.order === "desc";
   const last = cursorIn(newestFirst ? page.events[0] : page.events.at(-1));
   const frontier = page.next?.frontier_cursor;
   const after = page.next?.after;
-  const candidates = page.events.length === 0 ? [frontier] : newestFirst ? [last, frontier] : [after, last];
+  const isEnd = page.events.length === 0 && !isGap(page, request);
+  const candidates = isEnd ? [frontier] : newestFirst ? [last, frontier] : [after, last];
   return candidates.find((cursor) => typeof cursor === "string" && cursor !== "") ?? undefined;
 }
 
