@@ -275,6 +275,59 @@ describe("doctor, of the service", () => {
     await peer.close();
   });
 
+  /** What is found with the hub behind a peer that answers pulls of the command topic by itself. */
+  async function withPulls(me: TestContext, pull: (query: URLSearchParams) => readonly [number, unknown]) {
+    const peer = await startPeer(async ({ method, path, headers, body }, response) => {
+      const { pathname, searchParams } = new URL(path, "http://peer");
+      if (pathname === `/topics/${place.keys.commandTopicId}/events`) return json(response, ...pull(searchParams));
+      const { "content-type": type = "application/json", authorization = "" } = headers;
+      const request = { method, headers: { "content-type": type, authorization }, ...(body !== "" && { body }) };
+      const answer = await fetch(`${place.hub.url}${path}`, { ...request, signal: AbortSignal.timeout(10_000) });
+      json(response, answer.status, await answer.json().catch(() => ({})));
+    });
+    const account = { ...me.account, baseUrl: peer.url, baseUrlIsSet: true };
+    const { report } = await examine({ ...me, account }, true);
+    await peer.close();
+    return report.findings;
+  }
+
+  const reader = () =>
+    activated(place, "me", {
+      read: [place.keys.commandTopicId, place.keys.resultTopicId],
+      write: [place.keys.resultTopicId],
+    });
+
+  it.each([
+    [503, "warning", "Ask again"],
+    [429, "warning", "Ask again"],
+    [404, "error", "Check commandTopicId"],
+  ] as const)("judges a command topic that answers %i: %s", async (status, severity, cure) => {
+    const findings = await withPulls(await reader(), () => [status, { error: { code: "X", message: "no" } }]);
+    expect(findings).toMatchObject([{ id: "access.command-topic", severity, cure: expect.stringContaining(cure) }]);
+  });
+
+  it.each([
+    [300, "newest", []],
+    [300, "oldest", []],
+    [250, "oldest", []],
+    [301, "newest", ["waterline set 300 --account me"]],
+    [5_000, "oldest", ["waterline set 300 --account me"]],
+  ] as const)("judges a read position of %i in a topic of 300 events, answered %s first", async (at, first, cures) => {
+    const me = await reader();
+    const newestFirst = Array.from({ length: 300 }, (_, index) => 300 - index);
+    await put(me.paths.waterline, JSON.stringify({ [place.keys.commandTopicId]: at }));
+    const findings = await withPulls(me, (query) => {
+      const after = query.get("after_sequence_no");
+      const isNewestFirst = after === null && first === "newest";
+      const numbers = (isNewestFirst ? newestFirst : newestFirst.toReversed()).filter((one) => one > Number(after));
+      const event = (sequence_no: number) => ({ event_id: `e${sequence_no}`, sequence_no, type: "t", payload: {} });
+      return [200, { items: numbers.slice(0, Number(query.get("limit"))).map(event) }];
+    });
+    expect(findings.map(({ id, cure }) => [id, cure])).toEqual(
+      cures.map((cure) => ["waterline.ahead", `openclaw agentrux ${cure}`]),
+    );
+  });
+
   const now = Date.UTC(2026, 0, 1);
   const healthy: NetworkPorts = {
     resolve: () => Promise.resolve({ ok: true, addresses: ["192.0.2.1"] }),

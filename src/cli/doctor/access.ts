@@ -5,12 +5,14 @@
 
 import { errorText, isAgentruxError } from "../../errors.ts";
 import type { CredentialedClient } from "../../service/client.ts";
-import type { TopicInfo } from "../../service/types.ts";
+import type { EventPage, TopicInfo } from "../../service/types.ts";
 import { type CliContext, withService } from "../account.ts";
 import { duration } from "../output.ts";
 import { accountFlag } from "./files.ts";
 import type { CheckReport, Finding } from "./finding.ts";
 import { savedPosition } from "./waterline.ts";
+
+const ASK_AGAIN = "Ask again; if it stays, look at the service.";
 
 export async function checkAccess(context: CliContext): Promise<CheckReport> {
   const report = (seen: string, findings: readonly Finding[]): CheckReport => ({ check: "access", seen, findings });
@@ -54,7 +56,7 @@ function refusal({ paths, account }: CliContext, error: unknown): Finding {
     return finding("access.secret-refused", "error", cure);
   }
   const passing = isAgentruxError(error) && error.retryable;
-  return finding("access.failed", passing ? "warning" : "error", "Ask again; if it stays, look at the service.");
+  return finding("access.failed", passing ? "warning" : "error", ASK_AGAIN);
 }
 
 function grantFindings({ account }: CliContext, topics: readonly TopicInfo[]): Finding[] {
@@ -93,19 +95,41 @@ function grantFindings({ account }: CliContext, topics: readonly TopicInfo[]): F
 async function readable({ account, paths, signal }: CliContext, client: CredentialedClient): Promise<Finding[]> {
   const topicId = account.commandTopicId;
   if (topicId === "") return [];
-  let newest: number | undefined;
+  // Looked at before the topic: a running gateway moves it on.
+  const { cursor } = await savedPosition(paths, topicId, client.generation);
   try {
-    newest = (await client.pull({ topicId, limit: 1, order: "desc", signal })).events[0]?.sequence;
+    const newest = (await client.pull({ topicId, limit: 1, order: "desc", signal })).events[0]?.sequence;
+    if (client.generation !== "a" || newest === undefined || cursor === undefined) return [];
+    const end = await endBefore(Number(cursor), newest, (after, limit) =>
+      client.pull({ topicId, after: String(after), limit, signal }),
+    );
+    if (end === undefined) return [];
+    const what = `It is at ${cursor}, but the topic's newest event is ${end}: the topic was restored or replaced, and new commands are passed over.`;
+    const cure = `openclaw agentrux waterline set ${end}${accountFlag(paths)}`;
+    return [{ id: "waterline.ahead", severity: "error", what, where: paths.waterline, cure }];
   } catch (error) {
     // What is not granted has been told already.
     if (isAgentruxError(error, "forbidden")) return [];
-    const cure = "Check commandTopicId, and that the topic still exists.";
+    const passing = isAgentruxError(error) && error.retryable;
+    const cure = passing ? ASK_AGAIN : "Check commandTopicId, and that the topic still exists.";
     const what = `The command topic cannot be read: ${errorText(error).replace(/\.$/, "")}.`;
-    return [{ id: "access.command-topic", severity: "error", what, where: topicId, cure }];
+    return [{ id: "access.command-topic", severity: passing ? "warning" : "error", what, where: topicId, cure }];
   }
-  const { cursor } = await savedPosition(paths, topicId, client.generation);
-  if (client.generation !== "a" || newest === undefined || cursor === undefined || Number(cursor) <= newest) return [];
-  const what = `It is at ${cursor}, but the topic's newest event is ${newest}: the topic was restored or replaced, and new commands are passed over.`;
-  const cure = `openclaw agentrux waterline set ${newest}${accountFlag(paths)}`;
-  return [{ id: "waterline.ahead", severity: "error", what, where: paths.waterline, cure }];
+}
+
+/**
+ * The topic's newest number, where that lies before `position`. What was answered as the newest may be the oldest:
+ * generation A does not say that it answers newest first (wire spec A8).
+ */
+async function endBefore(
+  position: number,
+  newest: number,
+  pull: (after: number, limit: number) => Promise<EventPage>,
+): Promise<number | undefined> {
+  if (position <= newest || (await pull(position - 1, 1)).next !== undefined) return undefined;
+  for (let end = newest; ;) {
+    const { next } = await pull(end, 100);
+    if (next === undefined) return end;
+    end = Number(next);
+  }
 }
