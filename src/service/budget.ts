@@ -3,8 +3,16 @@
 const HOUR_MS = 3_600_000;
 
 export interface Budget {
-  /** Takes one call. When none is left, how long until there is, in milliseconds; otherwise 0. */
-  take(): number;
+  /** How long until the next call may be made, in milliseconds. */
+  waitMs(): number;
+  take(): void;
+  /** Gives the call just taken back, because nothing of it left this machine. */
+  giveBack(): void;
+  /**
+   * The gap a failure should be followed by. It grows with the calls that are gone: short at first, as most outages are;
+   * beyond half of the calls the rest is spread over the hour, so that no outage outlasts them.
+   */
+  gapMs(): number;
 }
 
 /**
@@ -12,15 +20,30 @@ export interface Budget {
  * and the service counts from its own beginning.
  */
 export function hourlyBudget(perHour: number, monotonic: () => number): Budget {
+  const evenMs = HOUR_MS / perHour;
   let taken: readonly number[] = [];
+  const untilOldestEnds = (): number => {
+    const now = monotonic();
+    taken = taken.filter((at) => at > now - HOUR_MS);
+    return (taken[0] ?? now) + HOUR_MS - now;
+  };
   return {
+    waitMs() {
+      const endsMs = untilOldestEnds();
+      return taken.length < perHour ? 0 : Math.ceil(endsMs);
+    },
     take() {
-      const now = monotonic();
-      taken = taken.filter((at) => at > now - HOUR_MS);
-      const oldest = taken[0];
-      if (oldest !== undefined && taken.length >= perHour) return Math.ceil(oldest + HOUR_MS - now);
-      taken = [...taken, now];
-      return 0;
+      taken = [...taken, monotonic()];
+    },
+    giveBack() {
+      taken = taken.slice(0, -1);
+    },
+    gapMs() {
+      const endsMs = untilOldestEnds();
+      const left = perHour - taken.length;
+      if (taken.length < 2) return 0;
+      if (taken.length === 2) return evenMs / 12;
+      return Math.max(evenMs / 3, left < perHour / 2 ? endsMs / (left + 1) : 0);
     },
   };
 }

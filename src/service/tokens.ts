@@ -9,8 +9,9 @@
  *
  * A renewal first spends the refresh token, where there is one. A refusal clears it for good and the client secret is
  * used in the same flight; an outcome that cannot be known keeps it, because the server may never have seen the call
- * (W22). Only the third doubt in a row falls back to the secret, whose calls are rationed. A renewal that fails puts the
- * client in a cool-down during which callers get the same error at once, with the time left in `retryAfterMs`.
+ * (W22). Only the third doubt in a row falls back to the secret, whose calls are rationed. Each of the two ways rests by
+ * itself after a failure, so that one which is still open is tried; while both rest, callers get the same error at once,
+ * with the time left in `retryAfterMs`. A call that never left this machine counts for nothing.
  *
  * A token the service rejects is cleared only by the caller that was rejected with that very token; the refresh token
  * stays (W20). When tokens are rejected as soon as they are issued, renewals slow down too.
@@ -32,6 +33,8 @@ const RENEW_JITTER_MS = 30_000;
 const DEAD_ON_ARRIVAL_MS = 5_000;
 /** Doubtful refreshes in a row before the secret is tried instead. */
 const MAX_REFRESH_DOUBTS = 3;
+/** The gaps after those, so that an hour of doubt stays under the vendor's 20 calls to `/auth/refresh`. */
+const REFRESH_GAPS = { baseMs: 15_000, capMs: 270_000 };
 const RETRY_LIMITS = { baseMs: 1_000, capMs: 60_000 };
 /** After a refusal only a person can help: ten minutes stay under the hourly limit. */
 const REFUSED_LIMITS = { baseMs: 60_000, capMs: 600_000 };
@@ -91,6 +94,7 @@ class SharedTokens implements TokenClient {
   #flight: Promise<string> | undefined;
   #failures = 0;
   #notBefore = 0;
+  #secretNotBefore = 0;
   #lastFailure: AgentruxError | undefined;
   #earlyRejections = 0;
   #lastEarlyRejection = 0;
@@ -166,21 +170,22 @@ class SharedTokens implements TokenClient {
 
   async #obtain(): Promise<string> {
     const startedAt = this.#clock.monotonic();
-    this.#checkCoolDown(startedAt);
-    try {
-      return this.#accept(await this.#issue(startedAt), startedAt);
-    } catch (error) {
-      this.#coolDown(error);
-      throw error;
-    }
+    this.#checkRest();
+    return this.#accept((await this.#refresh(startedAt)) ?? (await this.#bySecret()), startedAt);
   }
 
-  async #issue(now: number): Promise<Issued> {
-    const refreshed = await this.#refresh(now);
-    if (refreshed !== undefined) return refreshed;
-    const waitMs = this.#budget?.take() ?? 0;
-    if (waitMs > 0) throw again(this.#lastFailure ?? spentBudget(), waitMs);
-    return await this.#endpoints.bySecret(this.#closing.signal);
+  async #bySecret(): Promise<Issued> {
+    this.#checkRest();
+    this.#budget?.take();
+    try {
+      return await this.#endpoints.bySecret(this.#closing.signal);
+    } catch (error) {
+      const sent = !(error instanceof AgentruxError && error.kind === "local");
+      if (!sent) this.#budget?.giveBack();
+      const gapMs = sent ? this.#spread(this.#budget?.gapMs() ?? 0) : 0;
+      this.#secretNotBefore = Math.max(this.#failed(error), this.#clock.monotonic() + gapMs);
+      throw error;
+    }
   }
 
   /** A token by the refresh token; undefined when the secret has to be used instead. */
@@ -190,7 +195,7 @@ class SharedTokens implements TokenClient {
     try {
       return await this.#endpoints.byRefresh(refreshToken, this.#closing.signal);
     } catch (error) {
-      if (!(error instanceof AgentruxError) || error.code === "stopped" || error.code === "aborted") throw error;
+      if (!isTrouble(error)) throw error;
       if (error.code === "rate_limited") {
         this.#refreshNotBefore = this.#clock.monotonic() + (error.retryAfterMs ?? RATE_LIMITED_MS);
         return undefined;
@@ -199,8 +204,12 @@ class SharedTokens implements TokenClient {
         this.#refreshToken = undefined;
         return undefined;
       }
-      this.#refreshDoubts += 1;
-      if (this.#refreshDoubts < MAX_REFRESH_DOUBTS) throw error;
+      if (error.kind === "local" || ++this.#refreshDoubts < MAX_REFRESH_DOUBTS) {
+        this.#notBefore = this.#failed(error);
+        throw error;
+      }
+      const gapMs = Math.min(REFRESH_GAPS.capMs, REFRESH_GAPS.baseMs * 2 ** (this.#refreshDoubts - MAX_REFRESH_DOUBTS));
+      this.#refreshNotBefore = this.#clock.monotonic() + this.#spread(gapMs);
       return undefined;
     }
   }
@@ -218,12 +227,16 @@ class SharedTokens implements TokenClient {
     this.#refreshToken = issued.refreshToken;
     this.#refreshDoubts = 0;
     this.#failures = 0;
+    this.#notBefore = 0;
+    this.#secretNotBefore = 0;
     this.#lastFailure = undefined;
     return issued.accessToken;
   }
 
-  #coolDown(error: unknown): void {
-    if (!(error instanceof AgentruxError) || error.code === "stopped" || error.code === "aborted") return;
+  /** Takes note of a failure. Returns until when whoever failed is to rest. */
+  #failed(error: unknown): number {
+    const now = this.#clock.monotonic();
+    if (!isTrouble(error)) return now;
     const hopeless = error.kind === "refused" && !error.retryable;
     const waitMs = hopeless
       ? slowJitter(
@@ -234,13 +247,20 @@ class SharedTokens implements TokenClient {
     const rateLimit = error.code === "rate_limited" ? RATE_LIMITED_MS : 0;
     this.#failures += 1;
     this.#lastFailure = error;
-    this.#notBefore = this.#clock.monotonic() + Math.max(waitMs, error.retryAfterMs ?? rateLimit);
+    return now + Math.max(waitMs, error.retryAfterMs ?? rateLimit);
   }
 
-  #checkCoolDown(now: number): void {
-    const leftMs = Math.ceil(this.#notBefore - now);
-    const last = this.#lastFailure;
-    if (leftMs > 0 && last !== undefined) throw again(last, leftMs);
+  /** A fixed gap would bring clients that failed together back together. */
+  #spread(ms: number): number {
+    return ms * (1 + this.#random() / 8);
+  }
+
+  #checkRest(): void {
+    const now = this.#clock.monotonic();
+    const secretAt = Math.max(this.#secretNotBefore, now + (this.#budget?.waitMs() ?? 0));
+    const refreshAt = this.#refreshToken === undefined ? Infinity : this.#refreshNotBefore;
+    const leftMs = Math.ceil(Math.max(this.#notBefore, Math.min(secretAt, refreshAt)) - now);
+    if (leftMs > 0) throw again(this.#lastFailure ?? spentBudget(), leftMs);
   }
 
   #rejectedAtBirth(now: number): void {
@@ -257,6 +277,11 @@ class SharedTokens implements TokenClient {
     });
     this.#notBefore = Math.max(this.#notBefore, now + slowJitter(ceilingMs, this.#random));
   }
+}
+
+/** Whether `error` tells of the service or of the way to it, and not of ourselves. */
+function isTrouble(error: unknown): error is AgentruxError {
+  return error instanceof AgentruxError && error.code !== "stopped" && error.code !== "aborted";
 }
 
 function spentBudget(): AgentruxError {

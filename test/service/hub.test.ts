@@ -387,3 +387,15 @@ test("generation A: an invite opens a topic at once", async () => {
   expect((await client.topics(NEVER)).map(({ topicId }) => topicId)).toContain(topic.id);
   expect(await failure(client.redeemInvite(invite.code, NEVER))).toMatchObject({ code: "conflict" });
 });
+
+test("generation A: calls that never reached the hub leave the hour's ten untouched", async () => {
+  let now = 0;
+  const { client, stop, start } = await world("a", {}, { clock: { now: () => Date.now(), monotonic: () => now } });
+  await stop();
+  for (let minute = 0; minute < 30; minute += 1) {
+    expect(await failure(client.probe(NEVER))).toMatchObject({ code: "network", kind: "local" });
+    now += 60_000;
+  }
+  await start();
+  expect(await failure(client.probe(NEVER))).toBeUndefined();
+});

@@ -443,6 +443,28 @@ describe("the budget of /auth/token", () => {
     expect(await tokens.get(NEVER)).toBe("T");
   });
 
+  test("a secret that has to rest does not keep a refresh token waiting", async () => {
+    let down = false;
+    const issue = issuing();
+    const { tokens, clock, calls } = await rig((request, response, index) => {
+      if (!down) return issue(request, response, index);
+      if (request.path === "/auth/refresh") return json(response, 502, {});
+      return json(response, 429, {}, { "retry-after": "3600" });
+    });
+    await tokens.get(NEVER);
+    clock.pass(HOUR_MS);
+    down = true;
+    for (let minute = 0; minute < 3; minute += 1) {
+      await failure(tokens.get(NEVER));
+      clock.pass(60_000);
+    }
+    expect([calls("/auth/refresh"), calls("/auth/token")]).toEqual([3, 2]);
+    down = false;
+    clock.pass(240_000);
+    expect(await tokens.get(NEVER)).toBe("T1");
+    expect(calls("/auth/token")).toBe(2);
+  });
+
   test("a refused secret is not hammered", async () => {
     const { tokens, clock, calls } = await rig((_request, response) =>
       json(response, 401, { error: { code: "UNAUTHORIZED", message: "no" } }),
