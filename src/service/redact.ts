@@ -1,6 +1,8 @@
 /** Owns what a foreign text loses before it may stand in an error message or a log: everything that opens a door. */
 
 const MASK = "[redacted]";
+/** What is shorter opens no door, and stands in ordinary words. */
+const SECRET_MIN_LENGTH = 8;
 
 /** Codes, secrets and tokens by their prefixes (wire spec 2.1, 4.1), JWTs by their shape. */
 const SECRET =
@@ -16,7 +18,7 @@ const URL_QUERY = /(\bhttps?:\/\/[^\s?#"'<>]+)\?[^\s"'<>]*/gi;
 export function redact(text: string, secrets: readonly string[] = []): string {
   let clean = text;
   for (const secret of secrets) {
-    if (secret.length > 0) clean = clean.replaceAll(secret, MASK);
+    if (secret.length >= SECRET_MIN_LENGTH) clean = clean.replaceAll(secret, MASK);
   }
   return clean.replace(URL_QUERY, `$1?${MASK}`).replace(SECRET, MASK);
 }

@@ -10,7 +10,7 @@ import {
   rotateKeyResponseASchema,
   tokenResponseASchema,
 } from "agentrux-wire";
-import { AgentruxError } from "../errors.ts";
+import { AgentruxError, isAgentruxError } from "../errors.ts";
 import { refusal } from "./http-errors.ts";
 import { labelOf, type HttpAnswer, type HttpClient, type HttpRequest } from "./http.ts";
 import { checkShape, readJson } from "./json.ts";
@@ -44,7 +44,7 @@ const TOKEN_PATTERN = /^[\x21-\x7e]{1,16384}$/;
 
 export function tokenEndpoints(http: HttpClient, credentials: ServiceCredentials): TokenEndpoints {
   let clientSecret = credentials.clientSecret;
-  let oauth = credentials.generation === "b";
+  let hybrid = false;
 
   const proof = () => ({ script_id: credentials.clientId, client_secret: clientSecret });
   const json = (path: string, body: object, secrets: string[], signal: AbortSignal): HttpRequest => ({
@@ -65,15 +65,17 @@ export function tokenEndpoints(http: HttpClient, credentials: ServiceCredentials
     return issuedA(answer, request);
   }
 
-  /** The hybrid era took `/auth/token` away and left everything else as it was. */
+  /**
+   * The hybrid era took `/auth/token` away and left everything else as it was. Only a token proves that this is such a
+   * service: a proxy's 404 there and its refusal here look the same, and would keep us from `/auth/token` for good.
+   */
   async function byHybridForm(signal: AbortSignal): Promise<Issued> {
     try {
       const issued = await byForm(HYBRID_CLIENT_ID_PREFIX + credentials.clientId, signal);
-      oauth = true;
+      hybrid = true;
       return issued;
     } catch (error) {
-      // Any answer but "no such endpoint" proves that this is the one to ask.
-      if (error instanceof AgentruxError && error.kind === "refused") oauth = error.status !== 404;
+      if (isAgentruxError(error) && error.status === 404) hybrid = false;
       throw error;
     }
   }
@@ -102,9 +104,8 @@ export function tokenEndpoints(http: HttpClient, credentials: ServiceCredentials
   return {
     proof,
     bySecret(signal) {
-      if (!oauth) return byJsonSecret(signal);
-      const hybrid = credentials.generation === "a";
-      return byForm(hybrid ? HYBRID_CLIENT_ID_PREFIX + credentials.clientId : credentials.clientId, signal);
+      if (credentials.generation === "b") return byForm(credentials.clientId, signal);
+      return hybrid ? byHybridForm(signal) : byJsonSecret(signal);
     },
     async byRefresh(refreshToken, signal) {
       const request = json("/auth/refresh", { refresh_token: refreshToken }, [refreshToken], signal);

@@ -506,6 +506,14 @@ describe("refusals of the secret", () => {
     });
   });
 
+  test("a secret of a few letters leaves the words of an error whole", async () => {
+    const peer = await startPeer((_request, response) =>
+      json(response, 403, { error: { code: "FORBIDDEN", message: "not such a one" } }),
+    );
+    const tokens = connect(peer, new TestClock(), "a", { clientSecret: "s" });
+    expect(String(await failure(tokens.get(NEVER)))).toContain("not such a one");
+  });
+
   test("nothing of the secret shows", async () => {
     const { tokens } = await rig((request, response) =>
       json(response, 401, { error: { code: "X", message: request.body } }),
@@ -561,6 +569,42 @@ describe("generation B and the hybrid", () => {
     await tokens.get(NEVER);
     expect(peer.received.map((request) => request.path)).toEqual(["/auth/token", "/oauth/token", "/oauth/token"]);
     expect(new URLSearchParams(peer.received[2]?.body).get("client_id")).toBe("script_scr_1");
+  });
+
+  test.each([
+    [401, { error: { code: "UNAUTHORIZED", message: "no such route" } }],
+    [403, "<html>no</html>"],
+    [429, {}],
+    [405, {}],
+    [503, {}],
+    [302, {}],
+  ])("one 404 on /auth/token and %i on /oauth/token do not keep us from /auth/token", async (status, body) => {
+    let glitch = true;
+    const issue = issuing();
+    const { tokens, clock, calls } = await rig((request, response, index) => {
+      if (request.path === "/oauth/token") return json(response, status, body);
+      return glitch ? json(response, 404, {}) : issue(request, response, index);
+    });
+    expect(await failure(tokens.get(NEVER))).toMatchObject({ status });
+    glitch = false;
+    clock.pass(HOUR_MS);
+    expect(await tokens.get(NEVER)).toBe("T0");
+    expect(calls("/oauth/token")).toBe(1);
+  });
+
+  test("a hybrid service that goes back to /auth/token is followed there", async () => {
+    let hybrid = true;
+    const issue = issuing();
+    const { tokens, clock } = await rig((request, response, index) => {
+      if ((request.path === "/oauth/token") !== hybrid) return json(response, 404, {});
+      return hybrid ? formAnswer(request, response, index) : issue(request, response, index);
+    });
+    await tokens.get(NEVER);
+    hybrid = false;
+    clock.pass(HOUR_MS);
+    await failure(tokens.get(NEVER));
+    clock.pass(HOUR_MS);
+    expect(await tokens.get(NEVER)).toBe("T0");
   });
 
   test("where neither exists, both are asked again later", async () => {
