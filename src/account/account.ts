@@ -3,7 +3,7 @@
  *
  *     starting --+-- configuration at fault ------------> blocked, until the configuration changes
  *                +-- no credentials, rejected code -----> blocked, until a BOOTSTRAP.md or credentials.json appears
- *                +-- activation could not be tried -----> recovering, tried again
+ *                +-- activation could not be tried -----> recovering, tried again after a rest
  *                +-- credentials -----------------------> a session (session.ts)
  *
  * While it lives, its folder is watched: a dropped BOOTSTRAP.md is activated, and credentials that change on disk end
@@ -14,20 +14,16 @@
 import { activate, type Activation, keepSaving } from "../activation/activate.ts";
 import { redeemOverHttp } from "../activation/redeem.ts";
 import { isTransientActivation } from "../activation/ritual.ts";
-import { watchAccount } from "../activation/watch.ts";
+import { type FailedActivation, lookAt, watchAccount } from "../activation/watch.ts";
 import { type AccountPaths, accountPaths } from "../credentials/home.ts";
 import { saveFluxUrl } from "../credentials/flux-url.ts";
 import type { StoredCredentials } from "../credentials/schema.ts";
 import { errorText } from "../errors.ts";
-import { retryDelayMs } from "../service/backoff.ts";
 import { systemClock, systemSleep } from "../service/clock.ts";
 import { aborted } from "./aborted.ts";
 import { fluxHubUrl } from "./service-url.ts";
 import { runSession } from "./session.ts";
 import type { AccountOptions } from "./types.ts";
-
-/** Short, because a person may have dropped a better code meanwhile. */
-const ACTIVATION_BACKOFF = { baseMs: 1_000, capMs: 15_000 } as const;
 
 /** Lives until `signal` aborts and everything accepted is settled. Rejects only where there is no home directory. */
 export async function runAccount(options: AccountOptions): Promise<void> {
@@ -54,8 +50,7 @@ class Account {
 
   async run(): Promise<void> {
     const { signal } = this.#options;
-    await this.#firstActivation();
-    const watching = this.#watch();
+    const watching = this.#watch(await this.#firstActivation());
     while (!signal.aborted) {
       const credentials = this.#credentials;
       this.#changed = new AbortController();
@@ -77,24 +72,28 @@ class Account {
     }
   }
 
-  async #firstActivation(): Promise<void> {
-    const { signal, setState } = this.#options;
-    for (let attempt = 0; !signal.aborted; attempt++) {
-      try {
-        return this.#adopt(await this.#activate());
-      } catch (error) {
-        if (!isTransientActivation(error)) return setState({ kind: "blocked", reason: errorText(error) });
-        setState({ kind: "recovering", reason: errorText(error) });
-        const delayMs = retryDelayMs(error, attempt, ACTIVATION_BACKOFF, Math.random);
-        await systemSleep(delayMs, signal).catch(() => undefined);
-      }
+  /** Tried once: what comes next, the watch decides, which also sees another code and credentials. */
+  async #firstActivation(): Promise<FailedActivation | undefined> {
+    const look = await lookAt(this.#paths.bootstrap);
+    try {
+      await this.#activate();
+      return undefined;
+    } catch (error) {
+      return { look, error };
     }
   }
 
-  #activate(): Promise<Activation> {
-    const { config, log, signal } = this.#options;
+  async #activate(): Promise<void> {
+    const { config, log, signal, setState } = this.#options;
     const redeem = redeemOverHttp(config.baseUrl);
-    return activate({ paths: this.#paths, baseUrl: config.baseUrl, redeem, now: () => new Date(), signal, log });
+    const options = { paths: this.#paths, baseUrl: config.baseUrl, redeem, now: () => new Date(), signal, log };
+    try {
+      this.#adopt(await activate(options));
+    } catch (error) {
+      const kind = isTransientActivation(error) ? "recovering" : "blocked";
+      if (this.#credentials === undefined) setState({ kind, reason: errorText(error) });
+      throw error;
+    }
   }
 
   #adopt(activation: Activation): void {
@@ -115,12 +114,13 @@ class Account {
     this.#changed.abort();
   }
 
-  #watch(): Promise<void> {
+  #watch(failed: FailedActivation | undefined): Promise<void> {
     const { log, signal } = this.#options;
     return watchAccount({
       paths: this.#paths,
       known: this.#credentials,
-      onBootstrap: async () => this.#adopt(await this.#activate()),
+      failed,
+      onBootstrap: () => this.#activate(),
       onCredentials: async (loaded) => {
         if (loaded.kind === "ok") {
           log.info("[agentrux] credentials.json has changed, using it now");

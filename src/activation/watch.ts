@@ -25,6 +25,8 @@ export interface WatchOptions {
   readonly paths: AccountPaths;
   /** What the account runs with now; only something else is told. */
   readonly known: StoredCredentials | undefined;
+  /** The activation at start, where it failed: that file rests from now on. */
+  readonly failed?: FailedActivation | undefined;
   /** A bootstrap file is there and complete: run the ritual. Its rejection is an error that was already logged. */
   readonly onBootstrap: () => Promise<void>;
   /** What `credentials.json` says has changed. */
@@ -36,11 +38,19 @@ export interface WatchOptions {
   readonly signal: AbortSignal;
 }
 
+export interface FailedActivation {
+  /** {@link lookAt} the file before it was tried. */
+  readonly look: string;
+  readonly error: unknown;
+}
+
 const LOOK_INTERVAL_MS = 1_000;
 /** Apart by more than the granularity of any common file time and by more than a writer's pause between two writes. */
 const SETTLE_MS = 150;
 const SETTLE_LOOKS_MAX = 5;
-const RETRY_BACKOFF = { baseMs: 2_000, capMs: 300_000 } as const;
+const RETRY_BACKOFF = { baseMs: 2_000, capMs: 60_000 } as const;
+/** Where only a person can help, who changes the file by doing so. */
+const HOPELESS_REST_MS = 300_000;
 
 /** Watches until `signal` aborts. Never rejects. */
 export async function watchAccount(options: WatchOptions): Promise<void> {
@@ -66,31 +76,41 @@ class BootstrapWatch {
 
   constructor(options: WatchOptions) {
     this.#options = options;
+    if (options.failed !== undefined) this.#rest(options.failed);
   }
 
   async look(): Promise<void> {
-    const { paths, clock, random, onBootstrap } = this.#options;
-    const glance = await lookAt(paths.bootstrap);
-    if (isNothing(glance) || this.#isResting(glance)) return;
+    const { paths, onBootstrap } = this.#options;
+    if (!this.#isDue(await lookAt(paths.bootstrap))) return;
     const look = await settled(paths.bootstrap, this.#options);
-    if (look === undefined || isNothing(look)) return;
+    if (look === undefined || !this.#isDue(look)) return;
     try {
       await onBootstrap();
       this.#failures = 0;
       this.#resting = undefined;
     } catch (error) {
-      const attempt = isTransientActivation(error) ? this.#failures++ : RETRY_CAP_ATTEMPT;
-      this.#resting = { look, untilMs: clock.monotonic() + retryDelayMs(error, attempt, RETRY_BACKOFF, random) };
+      this.#rest({ look, error });
     }
   }
 
-  #isResting(look: string): boolean {
-    return this.#resting?.look === look && this.#options.clock.monotonic() < this.#resting.untilMs;
+  #rest({ look, error }: FailedActivation): void {
+    const { clock, random } = this.#options;
+    const restMs = isTransientActivation(error)
+      ? retryDelayMs(error, this.#failures++, RETRY_BACKOFF, random)
+      : HOPELESS_REST_MS;
+    this.#resting = { look, untilMs: clock.monotonic() + restMs };
+  }
+
+  /** After a failure also without a file: it may have been the folder's, and somebody waits to hear how things stand. */
+  #isDue(look: string): boolean {
+    const { clock } = this.#options;
+    const resting = this.#resting;
+    if (look === EMPTY) return false;
+    if (resting !== undefined && (look === resting.look || look === ABSENT))
+      return clock.monotonic() >= resting.untilMs;
+    return look !== ABSENT;
   }
 }
-
-/** An attempt number whose ceiling is the cap of {@link RETRY_BACKOFF}. */
-const RETRY_CAP_ATTEMPT = 20;
 
 class CredentialsWatch {
   readonly #options: WatchOptions;
@@ -133,12 +153,8 @@ function fingerprint(content: Readonly<Record<string, unknown>>): string {
 }
 
 const ABSENT = "absent";
+/** Somebody is about to write it. */
 const EMPTY = "empty";
-
-/** Nothing to act on; an empty file is one that somebody is about to write. */
-function isNothing(look: string): boolean {
-  return look === ABSENT || look === EMPTY;
-}
 
 /** How a file looks once it has stopped changing; undefined while it has not. */
 async function settled(path: string, { sleep, signal }: WatchOptions): Promise<string | undefined> {
@@ -156,7 +172,8 @@ async function settled(path: string, { sleep, signal }: WatchOptions): Promise<s
   return undefined;
 }
 
-async function lookAt(path: string): Promise<string> {
+/** What tells one state of a file from another without reading it. */
+export async function lookAt(path: string): Promise<string> {
   try {
     const { ino, size, mtimeNs } = await stat(path, { bigint: true });
     return size === 0n ? EMPTY : `${ino} ${size} ${mtimeNs}`;

@@ -3,9 +3,11 @@
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { resolveAccountConfig } from "../../src/config/resolve.ts";
+import { httpAnswer, Proxy } from "../support/proxy.ts";
 import { echo, Place, type Turn, until } from "./support.ts";
 
 let place: Place;
@@ -173,6 +175,52 @@ describe("activation while running", () => {
     expect(running.state).toMatchObject({ reason: expect.stringContaining("HTTP 404") });
     await place.drop(await place.code());
     await running.ready();
+  });
+
+  describe("with a code that the service wants to see again in an hour", () => {
+    async function resting() {
+      const proxy = await Proxy.start(place.hub.url, { monotonic: () => performance.now() });
+      onTestFinished(() => proxy.close());
+      const later = httpAnswer(429, "{}", { "retry-after": "3600" });
+      proxy.harm(({ path }) => path === "/auth/activate", { kind: "answer", text: later }, 1);
+      await place.drop(await place.code());
+      const running = place.start(echo, { baseUrl: proxy.url });
+      await until("the code rests", () => running.state?.kind === "recovering");
+      return { running, tries: () => proxy.seen.filter(({ path }) => path === "/auth/activate").length };
+    }
+
+    it("takes credentials", async () => {
+      const { running, tries } = await resting();
+      const issued = await fetch(`${place.hub.url}/auth/activate`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ activation_code: await place.code() }),
+      });
+      const { script_id, client_secret } = (await issued.json()) as Record<string, string>;
+      const stored = { base_url: place.hub.url, script_id, clientSecret: client_secret };
+      await writeFile(place.paths.credentials, JSON.stringify(stored), { mode: 0o600 });
+      await running.ready();
+      expect(tries()).toBe(1);
+    });
+
+    it("takes another code, and leaves the first alone", async () => {
+      const { running, tries } = await resting();
+      await pause(3_000);
+      expect(tries()).toBe(1);
+      await place.drop(await place.code());
+      await running.ready();
+      expect(tries()).toBe(2);
+    });
+  });
+
+  it("tries again by itself where the folder could not be used", async () => {
+    await rm(place.paths.dir, { recursive: true });
+    await writeFile(place.paths.dir, "in the way");
+    const running = place.start();
+    await until("the trouble is told", () => running.state?.kind === "recovering");
+    await rm(place.paths.dir);
+    await until("blocked", () => running.state?.kind === "blocked");
+    expect(running.state).toMatchObject({ reason: expect.stringContaining("BOOTSTRAP.md") });
   });
 
   it("switches to credentials that replace the old ones, as the documented re-activation does", async () => {
