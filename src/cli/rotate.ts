@@ -31,7 +31,8 @@ export async function rotate(context: CliContext): Promise<CommandResult> {
     const kept = stored.kind === "ok" ? stored.credentials : credentials;
     const saved = await save.commit({ ...kept, clientSecret });
     if (saved.kind === "unsaved") {
-      progress("the new secret cannot be stored; trying again. Do not stop this command");
+      const copy = saved.emergencyFile === undefined ? "" : `; a copy lies in ${saved.emergencyFile}`;
+      progress(`the new secret cannot be stored${copy}; trying again. Do not stop this command`);
       const log = { info: () => {}, warn: () => {}, error: (line: string) => progress(line) };
       const { signal } = new AbortController();
       await keepSaving(saved, { sleep: systemSleep, random: Math.random, log, signal });

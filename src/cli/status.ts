@@ -3,7 +3,7 @@
 import { inflightFiles } from "../activation/claim.ts";
 import { worldOf } from "./doctor/world.ts";
 import { fileExists } from "../credentials/private-files.ts";
-import { peekCredentials } from "../credentials/store.ts";
+import { newerSecret, newerSecretText, peekCredentials } from "../credentials/store.ts";
 import { readWorldProblem, type WorldProblem } from "../credentials/world-problem.ts";
 import { usesFlux } from "../config/flux.ts";
 import { errorText } from "../errors.ts";
@@ -73,9 +73,11 @@ async function standingOf({ account, paths }: CliContext): Promise<Standing> {
   const { accountId, enabled, baseUrl, baseUrlIsSet, agentId, commandTopicId, resultTopicId } = account;
   const position =
     stored === undefined || commandTopicId === "" ? {} : await savedPosition(paths, commandTopicId, stored.generation);
+  const newer = await newerSecret(paths);
   const problems = [
     ...account.problems,
     ...(peeked.kind === "malformed" ? [peeked.reason] : []),
+    ...(newer === undefined ? [] : [newerSecretText(paths, newer)]),
     ...((await inflightFiles(paths)).length > 0 ? ["an activation is under way or was interrupted"] : []),
     ...((await fileExists(paths.bootstrap)) ? ["an activation code waits in BOOTSTRAP.md"] : []),
   ];

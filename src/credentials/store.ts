@@ -4,7 +4,8 @@
  * A client secret is shown once. Whoever is about to spend a code for one first calls `prepareSave`, which proves that
  * the write will succeed; `commit` then has only to fill bytes that are already on disk and to rename. Should even that
  * fail, the secret stays in memory with the caller, goes into `credentials.json.recovered-<stamp>` where possible, and
- * `retry` tries again. A recovered file is taken up by the next load.
+ * `retry` tries again. A recovered file is taken up by the next load that finds no usable `credentials.json`; beside a
+ * usable one that is older it is only told of, since nobody here knows which of the two the service takes.
  */
 
 import { randomBytes } from "node:crypto";
@@ -56,6 +57,7 @@ export interface PreparedSave {
 /** More than any credentials file needs. */
 const RESERVED_BYTES = 16 * 1024;
 const RECOVERED_MARK = ".recovered-";
+const RECOVERED = /^\.recovered-/;
 /** No activation call lasts this long. */
 const STALE_AFTER_MS = 3_600_000;
 
@@ -72,8 +74,45 @@ export async function loadCredentials(paths: AccountPaths): Promise<LoadResult> 
     ...(await narrow(paths.credentials, PRIVATE_FILE_MODE)),
   ];
   const own = await readCredentials(paths.credentials);
-  if (own.kind === "ok") return { ...own, findings };
+  if (own.kind === "ok") {
+    const newer = await newerSecret(paths);
+    if (newer !== undefined) findings.push({ path: newer, kind: "set-aside", text: newerSecretText(paths, newer) });
+    return { ...own, findings };
+  }
   return (await recover(paths, own.kind === "missing", findings)) ?? { ...own, findings };
+}
+
+/** The file with a secret newer than the one in a usable `credentials.json`, left by a write that failed. Never rejects. */
+export async function newerSecret(paths: AccountPaths): Promise<string | undefined> {
+  try {
+    const own = await readCredentials(paths.credentials);
+    if (own.kind !== "ok") return undefined;
+    const { mtimeMs } = await stat(paths.credentials);
+    for (const path of await filesLike(paths, RECOVERED)) {
+      const left = await readCredentials(path);
+      if (left.kind !== "ok" || sameSecret(left, own)) continue;
+      if ((await stat(path)).mtimeMs >= mtimeMs) return path;
+    }
+  } catch {
+    // What cannot be read here is told of by whoever needs it.
+  }
+  return undefined;
+}
+
+/** What a person is told of such a file. */
+export function newerSecretText(paths: AccountPaths, newer: string): string {
+  return `a secret newer than that of ${paths.credentials} lies in ${newer}: ${useNewer(paths, newer)}`;
+}
+
+/** Copied, not moved: nothing can be renamed onto a mounted file. */
+export function useNewer(paths: AccountPaths, newer: string): string {
+  return `cp ${newer} ${paths.credentials} && rm ${newer}`;
+}
+
+function sameSecret(one: PeekedCredentials, other: PeekedCredentials): boolean {
+  if (one.kind !== "ok" || other.kind !== "ok") return false;
+  const [{ clientId, clientSecret }, its] = [one.credentials, other.credentials];
+  return clientId === its.clientId && clientSecret === its.clientSecret;
 }
 
 /** What stands in `credentials.json`, without repairing anything. @throws AgentruxError `disk` */
@@ -128,12 +167,14 @@ async function commit(
   now: () => Date,
 ): Promise<CommitResult> {
   const text = formatCredentials(credentials);
+  const replaced = await readCredentials(paths.credentials).catch(() => undefined);
   let filled = false;
   try {
     await fill(temporary, text);
     filled = true;
     failpoint("credentials.filled");
-    const findings = await keepUnreadable(paths, now);
+    const unreadable = replaced === undefined || replaced.kind === "malformed";
+    const findings = unreadable ? await keepUnreadable(paths, now) : [];
     await rename(temporary, paths.credentials);
     failpoint("credentials.renamed");
     await syncDirectory(paths.dir);
@@ -142,7 +183,7 @@ async function commit(
   } catch (error) {
     const emergencyFile = await leaveCopy(paths, filled ? temporary : undefined, text, now);
     await rm(temporary, { force: true }).catch(() => {});
-    return unsaved(paths, text, emergencyFile, error);
+    return unsaved(paths, credentials, replaced, emergencyFile, error);
   }
 }
 
@@ -163,7 +204,6 @@ async function fill(temporary: string, text: string): Promise<void> {
 
 /** Keeps an existing file that we could not read: a person may still find their secret in it. */
 async function keepUnreadable(paths: AccountPaths, now: () => Date): Promise<Finding[]> {
-  if ((await readCredentials(paths.credentials)).kind !== "malformed") return [];
   const kept = await linkFree(paths.credentials, `${paths.credentials}.malformed-`, now);
   return kept === undefined
     ? [{ path: paths.credentials, kind: "not-repaired", text: `the malformed ${paths.credentials} was replaced` }]
@@ -206,7 +246,8 @@ async function linkFree(path: string, prefix: string, now: () => Date): Promise<
 
 function unsaved(
   paths: AccountPaths,
-  text: string,
+  credentials: StoredCredentials,
+  replaced: PeekedCredentials | undefined,
   emergencyFile: string | undefined,
   error: unknown,
 ): UnsavedCredentials {
@@ -217,9 +258,12 @@ function unsaved(
     ...(emergencyFile !== undefined && { emergencyFile }),
     retry: async () => {
       try {
-        // Usable credentials that have appeared meanwhile are newer than ours.
-        if ((await readCredentials(paths.credentials)).kind !== "ok") {
-          await writeFileAtomic(paths.credentials, text, { mode: PRIVATE_FILE_MODE });
+        const found = await readCredentials(paths.credentials);
+        // Usable credentials that have appeared meanwhile are newer than ours. Those that we were to replace are dead.
+        if (found.kind !== "ok" || replaced === undefined || sameSecret(found, replaced)) {
+          await overwrite(paths.credentials, formatCredentials(credentials), emergencyFile !== undefined);
+          const kept = await readCredentials(paths.credentials);
+          if (!sameSecret(kept, { kind: "ok", credentials })) throw new Error("it does not hold what was written");
         }
         await syncDirectory(paths.dir);
       } catch (cause) {
@@ -228,6 +272,16 @@ function unsaved(
       if (emergencyFile !== undefined) await rm(emergencyFile, { force: true }).catch(() => {});
     },
   };
+}
+
+/** A mounted file cannot be replaced, only filled. That may break off half-way, so it takes a copy elsewhere. */
+async function overwrite(path: string, text: string, hasCopy: boolean): Promise<void> {
+  try {
+    await writeFileAtomic(path, text, { mode: PRIVATE_FILE_MODE });
+  } catch (error) {
+    if (!hasCopy) throw error;
+    await writeFile(path, text, { mode: PRIVATE_FILE_MODE, flush: true });
+  }
 }
 
 export type PeekedCredentials =
@@ -254,7 +308,7 @@ async function recover(
   placeIsFree: boolean,
   findings: Finding[],
 ): Promise<LoadResult | undefined> {
-  for (const path of await filesLike(paths, /^\.recovered-/)) {
+  for (const path of await filesLike(paths, RECOVERED)) {
     const read = await readCredentials(path);
     if (read.kind !== "ok") continue;
     findings.push({ path, kind: "recovered", text: `credentials were taken from ${path}, left by a failed write` });

@@ -1,7 +1,7 @@
 /** Activating, recovering an interrupted activation, and rotating the secret: real hub, real files. */
 
 import { createHash } from "node:crypto";
-import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createScript, issueActivationCode } from "../../hub/src/admin/operations.ts";
 import { activateAccount } from "../../src/cli/activate.ts";
@@ -11,7 +11,7 @@ import { rotate } from "../../src/cli/rotate.ts";
 import { topics } from "../../src/cli/topics.ts";
 import { Place, until } from "../account/support.ts";
 import { namesIn } from "../credentials/support.ts";
-import { startPeer } from "../service/peer.ts";
+import { json, startPeer } from "../service/peer.ts";
 import { activated, calls, contextOf, put, type TestContext } from "./support.ts";
 
 let place: Place;
@@ -231,6 +231,22 @@ describe("rotate", () => {
     const paths = { ...me.paths, base: `${me.paths.credentials}/no-folder` };
     expect(await rotate({ ...me, paths }).catch(failedBy)).toMatchObject({ json: { error: { code: "disk" } } });
     expect(await calls(place, "/auth/rotate-key")).toBe(before);
+  });
+
+  it("stores the new secret also when the first write fails", async () => {
+    const me = await activated(place, "me");
+    const peer = await startPeer(async (_request, response) => {
+      // What was set aside for the secret is gone when it comes.
+      for (const name of await namesIn(me.paths.dir)) if (name.endsWith(".tmp")) await rm(`${me.paths.dir}/${name}`);
+      const issued = { client_secret: "the-new-secret", access_token: "T", refresh_token: "R" };
+      json(response, 200, issued);
+    });
+    const account = { ...me.account, baseUrl: peer.url, baseUrlIsSet: true };
+    expect(await rotate({ ...me, account })).toMatchObject({ exitCode: 0 });
+    expect(me.shown.join()).toContain("credentials.json.recovered-");
+    expect(await secretIn(me)).toBe("the-new-secret");
+    expect(await namesIn(me.paths.dir)).toEqual(["credentials.json"]);
+    await peer.close();
   });
 
   it("says where secrets of generation B are replaced", async () => {

@@ -1,5 +1,6 @@
 /** What status and doctor see: each fault is made for real, and found with its cure. */
 
+import { execSync } from "node:child_process";
 import { chmod, mkdir, readFile, truncate, utimes, writeFile } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -124,6 +125,24 @@ describe("doctor, of files and credentials", () => {
     await utimes(me.paths.credentials, then, then);
     expect((await examine(me)).ids).toEqual(["credentials.age"]);
     await rotate(me);
+    expect((await examine(me)).ids).toEqual([]);
+  });
+
+  it("finds a secret that could not be stored, and the cure helps", async () => {
+    const me = await activated(place, "me");
+    const { credentials } = me.paths;
+    const works = await readFile(credentials, "utf8");
+    const left = `${credentials}.recovered-20260101-000000`;
+    await writeFile(credentials, works.replace(/"clientSecret": "[^"]*"/, '"clientSecret": "the-old-secret"'));
+    await put(left, works);
+    const { exitCode, ids, report } = await examine(me);
+    expect([exitCode, ids]).toEqual([1, ["files.newer-secret"]]);
+    expect((await status([me])).lines.join("\n")).toContain(left);
+    execSync(report.findings[0]?.cure ?? "");
+    expect((await examine(me, true)).ids).not.toContain("files.newer-secret");
+    expect(await readFile(credentials, "utf8")).toBe(works);
+    await put(left, works.replace("scr_", "scr_an-old-one-"));
+    await utimes(left, new Date(0), new Date(0));
     expect((await examine(me)).ids).toEqual([]);
   });
 

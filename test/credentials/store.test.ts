@@ -1,7 +1,8 @@
 import { execFileSync } from "node:child_process";
-import { chmod, mkdir, readFile, rm, rmdir, utimes, writeFile } from "node:fs/promises";
-import { describe, expect, it } from "vitest";
-import type { AccountPaths } from "../../src/credentials/home.ts";
+import { chmod, copyFile, mkdir, readFile, rm, rmdir, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { type AccountPaths, accountPaths } from "../../src/credentials/home.ts";
 import type { StoredCredentials } from "../../src/credentials/schema.ts";
 import { loadCredentials, prepareSave } from "../../src/credentials/store.ts";
 import { isAgentruxError } from "../../src/errors.ts";
@@ -146,6 +147,51 @@ describe("prepareSave", () => {
     // Deleting credentials.json is how a person asks for re-activation: nothing may bring it back.
     await rm(paths.credentials);
     expect((await loadCredentials(paths)).kind).toBe("missing");
+  });
+
+  /** An account whose secret was replaced at the service and not on disk. */
+  async function rotatedInVain(obstruct: (paths: AccountPaths) => Promise<void>) {
+    const paths = await temporaryAccount();
+    await save(paths);
+    const prepared = await prepareSave(paths, now);
+    await obstruct(paths);
+    const result = await prepared.commit({ ...credentials, clientSecret: "rotated" });
+    if (result.kind !== "unsaved") throw new Error("the commit cannot have worked");
+    return { paths, result };
+  }
+
+  async function removeReserved(paths: AccountPaths): Promise<void> {
+    for (const name of await namesIn(paths.dir)) if (name.endsWith(".tmp")) await rm(join(paths.dir, name));
+  }
+
+  it("replaces the old secret when the write that failed is tried again, and tells of the new one until then", async () => {
+    const { paths, result } = await rotatedInVain(removeReserved);
+    const loaded = await loadCredentials(paths);
+    expect(loaded).toMatchObject({ kind: "ok", credentials, findings: [{ path: result.emergencyFile }] });
+    expect(JSON.stringify(loaded.findings)).not.toContain("rotated");
+    await result.retry();
+    const stored = { ...credentials, clientSecret: "rotated" };
+    expect(await loadCredentials(paths)).toEqual({ kind: "ok", credentials: stored, findings: [] });
+    expect(await namesIn(paths.dir)).toEqual(["credentials.json"]);
+  });
+
+  it("fills a mounted file, onto which nothing can be renamed", async ({ skip }) => {
+    let mayMount = true;
+    const { paths, result } = await rotatedInVain(async ({ base, credentials: file }) => {
+      const outside = join(base, "outside");
+      await copyFile(file, outside);
+      try {
+        execFileSync("mount", ["--bind", outside, file], { stdio: "ignore" });
+        onTestFinished(() => void execFileSync("umount", [file]));
+      } catch {
+        mayMount = false;
+        await removeReserved(accountPaths("default", base));
+      }
+    });
+    if (!mayMount) skip("mounting takes rights that this process does not have");
+    await result.retry();
+    expect(await loadCredentials(paths)).toMatchObject({ kind: "ok", credentials: { clientSecret: "rotated" } });
+    expect(await namesIn(paths.dir)).toEqual(["credentials.json", "outside"]);
   });
 
   it("does not let a late retry overwrite newer credentials", async () => {

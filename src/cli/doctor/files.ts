@@ -5,6 +5,7 @@ import { basename, join } from "node:path";
 import { inflightFiles } from "../../activation/claim.ts";
 import type { AccountPaths } from "../../credentials/home.ts";
 import { errnoOf } from "../../credentials/private-files.ts";
+import { newerSecret, useNewer } from "../../credentials/store.ts";
 import { errorText } from "../../errors.ts";
 import { duration } from "../output.ts";
 import type { CheckReport, Finding } from "./finding.ts";
@@ -33,6 +34,7 @@ export async function checkFiles(paths: AccountPaths, now: number): Promise<Chec
   }
   if (listed.length === 0) return report(`${paths.dir} does not exist yet`, []);
   const findings = [
+    ...(await stranded(paths)),
     ...openToOthers(paths, listed),
     ...othersFiles(listed),
     ...(await interrupted(paths, now)),
@@ -56,6 +58,20 @@ async function entryOf(path: string): Promise<Entry | undefined> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) return undefined;
   return { path, mode: found.mode & 0o777, uid: found.uid, ctimeMs: found.ctimeMs, directory: found.isDirectory() };
+}
+
+async function stranded(paths: AccountPaths): Promise<Finding[]> {
+  const newer = await newerSecret(paths);
+  if (newer === undefined) return [];
+  return [
+    {
+      id: "files.newer-secret",
+      severity: "error",
+      what: `A secret newer than that of ${paths.credentials} could not be stored there. The older one is dead, most likely.`,
+      where: newer,
+      cure: useNewer(paths, newer),
+    },
+  ];
 }
 
 function openToOthers(paths: AccountPaths, entries: readonly Entry[]): Finding[] {
