@@ -65,6 +65,11 @@ class FakeHub {
     });
   }
 
+  /** Without a goodbye, as a machine that dies. */
+  drop(): void {
+    for (const ws of this.#sockets.clients) ws.terminate();
+  }
+
   say(frame: string | Buffer): void {
     for (const ws of this.#sockets.clients) ws.send(frame);
   }
@@ -148,6 +153,15 @@ describe("a message of the server", () => {
     hub.set("lab/a", { t: 2 });
     expect(await desk.untilTold(1)).toMatchObject([{ before: { t: 1 }, after: { t: 2 } }]);
   });
+});
+
+it("says of a connection that ends without a word that it broke", async () => {
+  const hub = await FakeHub.start();
+  const desk = await WatchDesk.start(await tempFolder(), hub.url);
+  await desk.ready();
+  hub.drop();
+  await until("the trouble is told", () => desk.lines.some((line) => line.includes("is interrupted")));
+  expect(desk.lines).toContain(`[agentrux] Watching ${hub.url} is interrupted: the connection broke`);
 });
 
 it("finds a kind for any text", () => {

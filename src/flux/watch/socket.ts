@@ -64,7 +64,7 @@ export function openSocket(options: SocketOptions): WatchSocket {
     else end("the server sent bytes where text was due");
   });
   socket.addEventListener("error", ({ error, message }) => {
-    fault = causeOf(error) ?? message;
+    fault = causeOf(error) ?? (message === "" ? "the connection broke" : message);
   });
   socket.addEventListener("close", ({ code, reason }) => {
     end(fault ?? `the server closed the connection (${[code, reason].filter((one) => one !== "").join(" ")})`);
