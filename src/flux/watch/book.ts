@@ -12,9 +12,10 @@
  */
 
 import type { FluxWatch } from "../../config/flux.ts";
-import { changedState, type EntityState, sizeOf, stateOf, withPropertiesOf } from "./entity-state.ts";
+import { type EntityState, sizeOf, withPropertiesOf } from "./entity-state.ts";
 import { type Accounted, BOOK_LIMITS, type BookLimits, type Change, type Entry, type Flush } from "./flush.ts";
 import { Pace } from "./pace.ts";
+import { Room } from "./room.ts";
 import { knownOfOwn, type Seen, Snapshot } from "./snapshot.ts";
 import { judge } from "./verdict.ts";
 
@@ -30,7 +31,6 @@ interface Flight {
   readonly unwritten: readonly string[];
 }
 
-const SCARCE_ENTITY_CHARS = 4 * 1_024;
 /** What nothing depends on is written down so much later, many at a time. */
 const LAZY_MS = 2_000;
 /** How often what is gone is looked through for what need not be remembered. */
@@ -49,7 +49,7 @@ export class Book {
   #newcomers = 0;
   #flight: Flight | undefined;
   readonly #pace: Pace;
-  #chars = 0;
+  readonly #room: Room;
   #there = 0;
   #synced = false;
   #baseline: boolean;
@@ -63,6 +63,7 @@ export class Book {
     this.#baseline = baseline;
     this.#limits = limits;
     this.#pace = new Pace(watch);
+    this.#room = new Room(watch, limits);
   }
 
   /** Entities that are there. */
@@ -98,7 +99,7 @@ export class Book {
   restore(entity: string, { state, toldAt }: Accounted): void {
     if (state === undefined && toldAt === undefined) return this.#forget(entity, 0);
     this.#entries.set(entity, { accounted: state, live: state, at: undefined, toldAt, since: undefined });
-    this.#chars += sizeOf(state);
+    this.#room.replace(undefined, state);
     this.#there += Number(state !== undefined);
   }
 
@@ -119,7 +120,7 @@ export class Book {
       this.#newcomers = 0;
       this.#leftOut = 0;
     }
-    this.#takeIn(this.#snapshot, entity, { state: this.#stateOf(properties), at, own });
+    this.#takeIn(this.#snapshot, entity, { state: this.#room.stateOf(properties), at, own });
   }
 
   /** Entities that the snapshot ends: they are not in it. */
@@ -151,10 +152,10 @@ export class Book {
   ): void {
     const snapshot = this.#snapshot;
     if (snapshot === undefined) {
-      const state = this.#changed(this.#entries.get(entity)?.live, changes, removed);
+      const state = this.#room.changed(this.#entries.get(entity)?.live, changes, removed);
       this.#see(entity, state, at, own, now);
     } else {
-      const state = this.#changed(snapshot.get(entity), changes, removed);
+      const state = this.#room.changed(snapshot.get(entity), changes, removed);
       this.#takeIn(snapshot, entity, { state, at, own }, [...Object.keys(changes), ...removed]);
     }
   }
@@ -167,7 +168,7 @@ export class Book {
     own: readonly string[] | "removal",
     now: number,
   ): void {
-    const state = properties === undefined ? undefined : this.#stateOf(properties);
+    const state = properties === undefined ? undefined : this.#room.stateOf(properties);
     if (own === "removal") this.#accountRemoval(entity, now);
     const names = own === "removal" ? [] : own;
     const snapshot = this.#snapshot;
@@ -287,7 +288,7 @@ export class Book {
       this.#entries.set(entity, entry);
     }
     const was = entry.live;
-    this.#chars += sizeOf(state) - sizeOf(was);
+    this.#room.replace(was, state);
     this.#there += Number(state !== undefined) - Number(was !== undefined);
     entry.live = state;
     entry.at = at;
@@ -384,17 +385,5 @@ export class Book {
   #forget(entity: string, at: number): void {
     this.#entries.delete(entity);
     this.#unwritten.set(entity, at);
-  }
-
-  #room(): number {
-    return this.#chars > this.#limits.maxChars ? SCARCE_ENTITY_CHARS : this.#limits.maxEntityChars;
-  }
-
-  #stateOf(properties: Properties): EntityState | undefined {
-    return stateOf(properties, this.#room(), this.#watch.property);
-  }
-
-  #changed(state: EntityState | undefined, changes: Properties, removed: readonly string[]): EntityState | undefined {
-    return changedState(state, changes, removed, this.#room(), this.#watch.property);
   }
 }
