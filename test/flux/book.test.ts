@@ -303,6 +303,17 @@ describe("a flush that fails, or is overtaken", () => {
     expect(shown(desk.disk.get("lab/a")?.state)).toEqual({ t: 1, mine: 1 });
   });
 
+  it("tells nothing of what has become meanwhile what it was", () => {
+    const desk = new Desk({ condition: above30 }, { "lab/a": { t: 1 } });
+    desk.set("lab/a", { t: 31 });
+    desk.book.flush(0, true);
+    desk.set("lab/a", { t: 1 });
+    desk.book.abandon(0);
+    expect([desk.book.held, desk.news()]).toEqual([0, []]);
+    desk.set("lab/a", { t: 31 });
+    expect(desk.news()).toEqual([{ entity: "lab/a", before: { t: 1 }, after: { t: 31 } }]);
+  });
+
   it("still owes the disk what it owed before, should there be nothing to tell in the end", () => {
     const desk = new Desk({ condition: { kind: "gone" } });
     desk.set("lab/a", { t: 1 });

@@ -258,8 +258,13 @@ export class Book {
 
   /** The flush is not on disk. */
   abandon(now: number): void {
-    for (const entity of this.#flight?.unwritten ?? []) this.#unwritten.set(entity, now);
+    const { told = [], unwritten = [] } = this.#flight ?? {};
     this.#flight = undefined;
+    for (const entity of unwritten) this.#unwritten.set(entity, now);
+    for (const entity of this.#synced ? told : []) {
+      const entry = this.#entries.get(entity);
+      if (entry !== undefined) this.#look(entity, entry, now);
+    }
   }
 
   get #isWhole(): boolean {
