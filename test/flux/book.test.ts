@@ -6,7 +6,7 @@ import type { Condition } from "../../src/config/condition.ts";
 import type { FluxWatch } from "../../src/config/flux.ts";
 import { Book } from "../../src/flux/watch/book.ts";
 import { decodeState, encodeState, type EntityState, stateOf, valueIn } from "../../src/flux/watch/entity-state.ts";
-import { type Accounted, BOOK_LIMITS, type Change } from "../../src/flux/watch/flush.ts";
+import { type Accounted, BOOK_LIMITS, type Change, type Flush } from "../../src/flux/watch/flush.ts";
 
 const LARGE = 64 * 1_024;
 const above30: Condition = { kind: "compare", property: "t", operator: ">", operand: 30 };
@@ -34,6 +34,7 @@ class Desk {
   now = 0;
   turns = 0;
   readonly #watch: FluxWatch;
+  #flying: Flush | undefined;
 
   constructor(over: Partial<FluxWatch> = {}, world: Readonly<Record<string, object>> = {}, limits = BOOK_LIMITS) {
     this.#watch = watchOf(over);
@@ -59,14 +60,28 @@ class Desk {
 
   /** Writes what is due. */
   settle(mayTell = true): void {
-    for (;;) {
-      const flush = this.book.flush(this.now, mayTell);
-      if (flush === undefined) return;
-      this.write(flush.states);
-      this.told.push(...flush.changes);
-      if (flush.changes.length > 0) this.turns += 1;
-      this.book.commit(this.now);
+    while (this.#flying === undefined) {
+      this.begin(mayTell);
+      if (this.#flying === undefined) return;
+      this.end();
     }
+  }
+
+  /** Begins to write what is due; it may take its time. */
+  begin(mayTell = true): void {
+    this.#flying ??= this.book.flush(this.now, mayTell);
+  }
+
+  /** What was being written is on disk, or is not. */
+  end(how: "succeeds" | "fails" = "succeeds"): void {
+    const flush = this.#flying;
+    this.#flying = undefined;
+    if (flush === undefined) return;
+    if (how === "fails") return this.book.abandon(this.now);
+    this.write(flush.states);
+    this.told.push(...flush.changes);
+    if (flush.changes.length > 0) this.turns += 1;
+    this.book.commit(this.now);
   }
 
   write(states: ReadonlyMap<string, Accounted>): void {
@@ -84,6 +99,7 @@ class Desk {
   /** A crash, and a start over what is on disk. */
   crash(world: Readonly<Record<string, object>>): void {
     const { turns } = this.book;
+    this.#flying = undefined;
     this.book = new Book(this.#watch, false);
     this.book.restoreTurns(turns);
     for (const [entity, accounted] of this.disk) this.book.restore(entity, accounted);
@@ -395,6 +411,21 @@ describe("a snapshot", () => {
     ]);
   });
 
+  it("tells of what went before its first part came, also while a turn was being written", () => {
+    const desk = new Desk({}, { "lab/a": { t: 0 }, "lab/b": { t: 0 }, "lab/c": { t: 0 } });
+    desk.book.unsync();
+    desk.remove("lab/a");
+    desk.snapshot({ "lab/b": { t: 0 }, "lab/c": { t: 0 } });
+    expect(desk.news()).toEqual([{ entity: "lab/a", before: { t: 0 }, after: undefined }]);
+    desk.set("lab/b", { t: 1 });
+    desk.book.flush(0, true);
+    desk.book.unsync();
+    desk.remove("lab/b");
+    desk.book.commit(0);
+    desk.snapshot({ "lab/c": { t: 0 } });
+    expect(desk.news()).toEqual([{ entity: "lab/b", before: { t: 1 }, after: undefined }]);
+  });
+
   it("holds what waits till it is whole", () => {
     const desk = new Desk({}, { "lab/a": { t: 0 } });
     desk.set("lab/a", { t: 1 });
@@ -482,11 +513,12 @@ describe("what is bounded", () => {
 });
 
 describe("any history", () => {
+  const EVENTS = ["crash", "unsync", "resync", "write", "written", "fail"] as const;
   type Step =
     | { readonly kind: "set"; readonly entity: string; readonly t: number; readonly own: boolean }
     | { readonly kind: "remove"; readonly entity: string; readonly own: boolean }
     | { readonly kind: "wait"; readonly ms: number }
-    | { readonly kind: "crash" | "resync" | "fail" };
+    | { readonly kind: (typeof EVENTS)[number] };
   const entity = fc.constantFrom("lab/a", "lab/b", "lab/c");
   const own = fc.boolean();
   const step: fc.Arbitrary<Step> = fc.oneof(
@@ -494,8 +526,8 @@ describe("any history", () => {
     { weight: 3, arbitrary: fc.record({ kind: fc.constant("remove" as const), entity, own }) },
     { weight: 4, arbitrary: fc.record({ kind: fc.constant("wait" as const), ms: fc.constantFrom(0, 5, 50, 500) }) },
     {
-      weight: 1,
-      arbitrary: fc.record({ kind: fc.constantFrom("crash" as const, "resync" as const, "fail" as const) }),
+      weight: 5,
+      arbitrary: fc.record({ kind: fc.constantFrom(...EVENTS) }),
     },
   );
   const pace = fc.record({
@@ -535,11 +567,22 @@ describe("any history", () => {
               desk.book.unsync();
               desk.snapshot(world);
               break;
+            case "unsync":
+              desk.book.unsync();
+              break;
+            case "write":
+              desk.begin();
+              break;
+            case "written":
+              desk.end();
+              break;
             case "fail":
-              desk.book.flush(desk.now, true);
-              desk.book.abandon(desk.now);
+              desk.begin();
+              desk.end("fails");
           }
         }
+        desk.end();
+        desk.snapshot(world);
         // An hour after another everything that was held is told.
         for (let n = 0; n < 10; n += 1) desk.wait(3_600_001);
         expect(desk.book.held).toBe(0);
@@ -587,6 +630,8 @@ describe("any history", () => {
             // What was written down before a crash is known after it.
             desk.settle();
             if (one.kind === "crash") desk.crash(world);
+            if (one.kind === "unsync") desk.book.unsync();
+            if (one.kind === "resync") desk.snapshot(world);
           }
         }
         desk.wait(3_600_001);

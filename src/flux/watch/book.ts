@@ -139,6 +139,8 @@ export class Book {
     this.#synced = true;
     for (const [entity, { state, at, own }] of seen) this.#see(entity, state, at, own, now);
     for (const entity of missing) this.#see(entity, undefined, undefined, [], now);
+    // What went before the first part came could not be looked at then.
+    for (const [entity, entry] of this.#entries) if (entry.live === undefined) this.#look(entity, entry, now);
   }
 
   /** Some properties were written, others taken away; `own` of them by us. */
