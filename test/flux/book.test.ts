@@ -426,6 +426,17 @@ describe("a snapshot", () => {
     expect(desk.news()).toEqual([{ entity: "lab/b", before: { t: 1 }, after: undefined }]);
   });
 
+  it("holds nothing of what came and went before it", () => {
+    const desk = new Desk({}, { "lab/a": { t: 0 } });
+    desk.set("lab/b", { t: 1 });
+    desk.book.unsync();
+    desk.remove("lab/b");
+    desk.set("lab/a", { t: 1 }, ["t"]);
+    desk.wait(120_000);
+    desk.snapshot({ "lab/a": { t: 1 } });
+    expect([desk.book.held, desk.news()]).toEqual([0, []]);
+  });
+
   it("holds what waits till it is whole", () => {
     const desk = new Desk({}, { "lab/a": { t: 0 } });
     desk.set("lab/a", { t: 1 });

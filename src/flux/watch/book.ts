@@ -391,6 +391,7 @@ export class Book {
 
   #forget(entity: string, at: number): void {
     this.#entries.delete(entity);
+    this.#waiting.delete(entity);
     this.#unwritten.set(entity, at);
   }
 }
