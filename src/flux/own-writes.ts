@@ -6,13 +6,17 @@
 
 import { isDeepStrictEqual } from "node:util";
 import type { FluxEventRequest } from "agentrux-wire";
+import { isAgentruxError } from "../errors.ts";
 import type { FluxClient } from "./client.ts";
+
+/** Takes back what was noted, unless it has been seen or written over meanwhile. */
+type TakeBack = () => void;
 
 /** Our writes that have not been seen in the world yet. */
 export interface OwnWrites {
   /** To be called before the write is sent: it may be seen before its answer comes. Undefined: the property is taken away. */
-  wrote(entity: string, properties: Readonly<Record<string, unknown>>): void;
-  removed(entity: string): void;
+  wrote(entity: string, properties: Readonly<Record<string, unknown>>): TakeBack;
+  removed(entity: string): TakeBack;
   /** Whether `value` is what we wrote to this property last; true at most once for each write. */
   recognise(entity: string, property: string, value: unknown): boolean;
   /** Whether it was us who deleted the entity; true at most once for each deletion. */
@@ -29,11 +33,15 @@ export function createOwnWrites(now: () => number): OwnWrites {
   const writes = new Map<string, { readonly value: unknown; readonly at: number }>();
   const key = (entity: string, property: string): string => JSON.stringify([entity, property]);
 
-  const note = (at: string, value: unknown): void => {
+  const note = (at: string, value: unknown): TakeBack => {
+    const write = { value, at: now() };
     writes.delete(at);
-    writes.set(at, { value, at: now() });
+    writes.set(at, write);
     const [oldest] = writes.keys();
     if (writes.size > MOST && oldest !== undefined) writes.delete(oldest);
+    return () => {
+      if (writes.get(at) === write) writes.delete(at);
+    };
   };
 
   const take = (at: string, value: unknown): boolean => {
@@ -44,7 +52,8 @@ export function createOwnWrites(now: () => number): OwnWrites {
 
   return {
     wrote(entity, properties) {
-      for (const [property, value] of Object.entries(properties)) note(key(entity, property), value);
+      const notes = Object.entries(properties).map(([property, value]) => note(key(entity, property), value));
+      return () => notes.forEach((takeBack) => takeBack());
     },
     removed: (entity) => note(key(entity, ""), REMOVED),
     // Asked of every value that is seen, and mostly there is nothing to recognise.
@@ -53,27 +62,48 @@ export function createOwnWrites(now: () => number): OwnWrites {
   };
 }
 
-/** A client whose writes are noted. What was refused stays noted until it is forgotten: it is then seen by nobody. */
+/**
+ * A client whose writes are noted. What was refused is nobody's: whoever writes the same value next is not us. What may
+ * have been carried out stays noted.
+ */
 export function notingWrites(client: FluxClient, own: OwnWrites): FluxClient {
+  const noteEvent = (event: FluxEventRequest) => own.wrote(event.payload.entity_id, writtenBy(event));
   return {
     ...client,
-    publish(event, signal) {
-      own.wrote(event.payload.entity_id, writtenBy(event));
-      return client.publish(event, signal);
-    },
-    publishBatch(events, signal) {
-      for (const event of events) own.wrote(event.payload.entity_id, writtenBy(event));
-      return client.publishBatch(events, signal);
-    },
-    delete(id, signal) {
-      own.removed(id);
-      return client.delete(id, signal);
-    },
+    publish: (event, signal) => send([noteEvent(event)], () => client.publish(event, signal)),
+    publishBatch: (events, signal) =>
+      send(
+        events.map(noteEvent),
+        () => client.publishBatch(events, signal),
+        ({ results }, index) => (results[index]?.error ?? "") !== "",
+      ),
+    delete: (id, signal) => send([own.removed(id)], () => client.delete(id, signal)),
     deleteMany(filter, signal) {
-      for (const id of filter.entity_ids ?? []) own.removed(id);
-      return client.deleteMany(filter, signal);
+      const ids = filter.entity_ids ?? [];
+      return send(
+        ids.map((id) => own.removed(id)),
+        () => client.deleteMany(filter, signal),
+        // Each error begins with the id it is about, on stock servers too.
+        ({ deleted, errors }, index) => deleted === 0 || errors.some((error) => error.startsWith(`${ids[index]}: `)),
+      );
     },
   };
+}
+
+/** @param isRefused whether the server has not done what the note of this index is about */
+async function send<T>(
+  notes: readonly TakeBack[],
+  call: () => Promise<T>,
+  isRefused: (answer: T, index: number) => boolean = () => false,
+): Promise<T> {
+  try {
+    const answer = await call();
+    for (const [index, takeBack] of notes.entries()) if (isRefused(answer, index)) takeBack();
+    return answer;
+  } catch (error) {
+    if (isAgentruxError(error) && error.kind !== "unknown") for (const takeBack of notes) takeBack();
+    throw error;
+  }
 }
 
 function writtenBy({ payload, remove = [] }: FluxEventRequest): Readonly<Record<string, unknown>> {

@@ -1,8 +1,10 @@
 /** What is told of changes: a line each, bounded, the rest declared; and knowing own writes again. */
 
+import type { FluxEventRequest } from "agentrux-wire";
 import { describe, expect, it } from "vitest";
+import { AgentruxError } from "../../src/errors.ts";
 import type { FluxClient } from "../../src/flux/client.ts";
-import { createOwnWrites, notingWrites } from "../../src/flux/own-writes.ts";
+import { createOwnWrites, notingWrites, type OwnWrites } from "../../src/flux/own-writes.ts";
 import { type EntityState, stateOf } from "../../src/flux/watch/entity-state.ts";
 import type { Change } from "../../src/flux/watch/flush.ts";
 import { REPORT_LIMITS, reportOf } from "../../src/flux/watch/report.ts";
@@ -88,25 +90,16 @@ describe("own writes", () => {
   it("are noted before they are sent, however they are", async () => {
     const own = createOwnWrites(() => 0);
     const sent: string[] = [];
-    const answer = (name: string) => () => {
+    const answer = (name: string, value: object) => () => {
       sent.push(name);
-      return Promise.resolve({});
+      return Promise.resolve(value);
     };
-    const plain = {
-      publish: answer("one"),
-      publishBatch: answer("many"),
-      delete: answer("gone"),
-      deleteMany: answer("all"),
-    };
-    const client = notingWrites(plain as unknown as FluxClient, own);
-    const event = (entity_id: string) => ({
-      stream: "s",
-      source: "t",
-      timestamp: 1,
-      remove: ["old"],
-      payload: { entity_id, properties: { t: 1 } },
+    const client = clientOf(own, {
+      publish: answer("one", {}),
+      publishBatch: answer("many", { results: [{ error: null }] }),
+      delete: answer("gone", {}),
+      deleteMany: answer("all", { deleted: 1, failed: 0, errors: [] }),
     });
-    const { signal } = new AbortController();
     await client.publish(event("a"), signal);
     await client.publishBatch([event("b")], signal);
     await client.delete("c", signal);
@@ -118,4 +111,63 @@ describe("own writes", () => {
     ]);
     expect(["c", "d"].map((id) => own.recogniseRemoval(id))).toEqual([true, true]);
   });
+
+  it("are somebody else's where the server refused ours, and may be ours where it is not known", async () => {
+    const own = createOwnWrites(() => 0);
+    const isKnown = async (kind: "refused" | "local" | "unknown") => {
+      const fail = () => Promise.reject(new AgentruxError("conflict", "no", { kind }));
+      const client = clientOf(own, { publish: fail, publishBatch: fail, delete: fail, deleteMany: fail });
+      await Promise.allSettled([
+        client.publish(event("a"), signal),
+        client.publishBatch([event("b")], signal),
+        client.delete("c", signal),
+        client.deleteMany({ entity_ids: ["d"] }, signal),
+      ]);
+      return [
+        ...["a", "b"].flatMap((id) => [own.recognise(id, "t", 1), own.recognise(id, "old", undefined)]),
+        ...["c", "d"].map((id) => own.recogniseRemoval(id)),
+      ];
+    };
+    for (const kind of ["refused", "local"] as const) expect(new Set(await isKnown(kind))).toEqual(new Set([false]));
+    expect(new Set(await isKnown("unknown"))).toEqual(new Set([true]));
+  });
+
+  it("are those of a batch that the server took", async () => {
+    const own = createOwnWrites(() => 0);
+    const ids = ["a", "b", "c"];
+    let answer: object = { results: [{ error: null }, { error: "rate limit exceeded" }] };
+    const client = clientOf(own, {
+      publishBatch: () => Promise.resolve(answer),
+      deleteMany: () => Promise.resolve(answer),
+    });
+    await client.publishBatch(ids.map(event), signal);
+    expect(ids.map((id) => own.recognise(id, "t", 1))).toEqual([true, false, true]);
+    const removed = async (said: object) => {
+      answer = said;
+      await client.deleteMany({ entity_ids: ids }, signal);
+      return ids.map((id) => own.recogniseRemoval(id));
+    };
+    expect(await removed({ deleted: 2, failed: 1, errors: ["b: no"] })).toEqual([true, false, true]);
+    expect(await removed({ deleted: 0, failed: 0, errors: [] })).toEqual([false, false, false]);
+  });
+
+  it("that are refused take nothing back that was written after them", async () => {
+    const own = createOwnWrites(() => 0);
+    const { promise, reject } = Promise.withResolvers<never>();
+    const sent = clientOf(own, { publish: () => promise }).publish(event("a"), signal);
+    own.wrote("a", { t: 1 });
+    reject(new AgentruxError("conflict", "no", { kind: "refused" }));
+    await expect(sent).rejects.toThrow("no");
+    expect(own.recognise("a", "t", 1)).toBe(true);
+  });
 });
+
+const { signal } = new AbortController();
+
+function clientOf(own: OwnWrites, plain: object): FluxClient {
+  return notingWrites(plain as FluxClient, own);
+}
+
+function event(entity_id: string): FluxEventRequest {
+  return { stream: "s", source: "t", timestamp: 1, remove: ["old"], payload: { entity_id, properties: { t: 1 } } };
+}

@@ -172,6 +172,16 @@ describe("a watch on the hub", () => {
     expect(said(await desk.told())).toEqual([change, change]);
   });
 
+  it("tells what somebody else does after the agent was refused the same", async () => {
+    const { desk, others } = await setUp({ watches: [{ prefix: "lab/", when: "status == taken" }] });
+    await others.set("lab/a", { status: "free" });
+    const event = { stream: "s", source: "me", timestamp: Date.now() };
+    const mine = { ...event, payload: { entity_id: "lab/a", properties: { status: "taken" } }, expectedVersion: 0 };
+    await expect(desk.client.publish(mine, AbortSignal.timeout(10_000))).rejects.toMatchObject({ code: "conflict" });
+    await others.set("lab/a", { status: "taken" });
+    expect(await desk.untilTold(1)).toMatchObject([{ entity: "lab/a", after: { status: "taken" } }]);
+  });
+
   it("follows more entities than a snapshot's part holds", async () => {
     const world = Object.fromEntries(Array.from({ length: 1_050 }, (_, n) => [`lab/${n}`, { n }]));
     const dir = await tempFolder();
