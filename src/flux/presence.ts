@@ -70,6 +70,12 @@ const LASTING_PAUSE_MS = 300_000;
 const OFFLINE_TTL_S = 86_400;
 const TROUBLE = "presence";
 
+/** On both clocks: one stands still while the machine is suspended, the other can be set. */
+interface Moment {
+  readonly monotonic: number;
+  readonly wall: number;
+}
+
 export function startPresence(options: PresenceOptions): Presence {
   return new Publisher(options);
 }
@@ -91,7 +97,7 @@ class Publisher implements Presence {
   #beatAt: number;
   #beats = 0;
   #failures = 0;
-  #okAt: number | undefined;
+  #okAt: Moment | undefined;
   #health: PresenceHealth = {};
 
   constructor(options: PresenceOptions) {
@@ -144,15 +150,15 @@ class Publisher implements Presence {
 
   async #send(): Promise<void> {
     const { clock, config } = this.#options;
-    const at = clock.monotonic();
-    const isBeat = at >= this.#beatAt || this.#failures > 0;
-    if (isBeat && (this.#beats % WHOLE_EVERY_BEATS === 0 || this.#mayHaveExpired(at))) this.#told.clear();
+    const at = { monotonic: clock.monotonic(), wall: clock.now() };
+    const isBeat = at.monotonic >= this.#beatAt || this.#failures > 0;
+    if (this.#mayHaveExpired(at) || (isBeat && this.#beats % WHOLE_EVERY_BEATS === 0)) this.#told.clear();
     this.#isDirty = false;
     try {
       if (await this.#publish(isBeat)) this.#succeeded(at);
       if (isBeat) {
         this.#beats += 1;
-        this.#beatAt = at + config.intervalMs;
+        this.#beatAt = at.monotonic + config.intervalMs;
       }
       if (this.#stopping === undefined) this.#wake(this.#untilBeatMs());
     } catch (error) {
@@ -160,7 +166,7 @@ class Publisher implements Presence {
     }
   }
 
-  #succeeded(at: number): void {
+  #succeeded(at: Moment): void {
     this.#failures = 0;
     this.#okAt = at;
     if (this.#health.publishedAt === undefined || this.#health.error !== undefined)
@@ -180,8 +186,9 @@ class Publisher implements Presence {
     this.#failures += 1;
   }
 
-  #mayHaveExpired(at: number): boolean {
-    return this.#okAt === undefined || at - this.#okAt >= this.#ttlS * 1_000;
+  #mayHaveExpired(at: Moment): boolean {
+    const { monotonic, wall } = this.#okAt ?? { monotonic: Number.NEGATIVE_INFINITY, wall: 0 };
+    return [at.monotonic - monotonic, at.wall - wall].some((age) => age < 0 || age >= this.#ttlS * 1_000);
   }
 
   #pauseMs(error: unknown): number {

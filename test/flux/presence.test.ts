@@ -253,6 +253,26 @@ describe("presence, over virtual time", () => {
     expect(stage.said()).toMatchObject({ type: "agent", status: "idle" });
   });
 
+  it.each([
+    ["the machine was suspended", 600_000],
+    ["the clock was set back", -600_000],
+  ])("says everything anew after %s, with the next beat or change", async (_how, passed) => {
+    const beating = new Stage();
+    const changing = new Stage();
+    for (const { clock } of [beating, changing]) {
+      await clock.advance(0);
+      await clock.advance(30_000);
+      clock.wallOffset += passed;
+    }
+    await beating.clock.advance(30_000);
+    changing.begin("one");
+    await changing.clock.advance(250);
+    expect(beating.said()).toMatchObject({ type: "agent", status: "idle" });
+    expect(changing.said()).toMatchObject({ type: "agent", status: "busy" });
+    await beating.clock.advance(30_000);
+    expect(Object.keys(beating.said() ?? {})).toEqual(["heartbeat_at"]);
+  });
+
   it("follows the gateway's list of agents: who is taken off it goes offline", async () => {
     const stage = new Stage();
     stage.agents = ["main", "helper"];
