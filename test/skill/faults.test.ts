@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import path from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { still, until } from "../flux/support/watching.ts";
 import { type Asked, Flux, jsonPrograms, Recorder } from "./support.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
@@ -278,6 +279,33 @@ describe("whatever the JSON program", () => {
       expect(await flux({ FLUX_URL: url }).run("health")).toMatchObject({ code: 2, stdout: "" });
     }
     expect(await flux({ FLUX_TOKEN: "two\nlines" }).run("health")).toMatchObject({ code: 2, stdout: "" });
+  });
+
+  it("looks once for all hints that came during a look", async () => {
+    let x = 1;
+    let looks = 0;
+    const look = (response: ServerResponse) =>
+      void response.end(JSON.stringify([{ id: "ns/a", properties: { x }, lastUpdated: "t" }]));
+    const held = Promise.withResolvers<ServerResponse>();
+    server.answer = (_asked, response) => {
+      if (server.isHeard) looks += 1;
+      if (looks === 1) held.resolve(response);
+      else look(response);
+    };
+    const script = new Flux([...programs, "node"], { FLUX_URL: server.url });
+    const watching = script.run("watch", "--prefix", "ns/", "--seconds", "0", "--interval", "600", "--count", "1");
+    const slow = await held.promise;
+    for (let n = 0; n < 20; n += 1) {
+      server.hint();
+      await still(60);
+    }
+    look(slow);
+    await until("another look", () => looks > 1);
+    await still(1_500);
+    expect(looks).toBeLessThan(4);
+    x = 2;
+    server.hint();
+    expect((await watching).json).toMatchObject({ type: "changed", before: { x: 1 }, after: { x: 2 } });
   });
 
   it("asks the hub the plugin is configured for, each account its own", async () => {

@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
+import { WebSocketServer } from "../../hub/test/world/support/sockets.ts";
 
 const SCRIPT = path.join(import.meta.dirname, "../../skills/flux/scripts/flux.sh");
 const TOOLS = "bash curl mktemp rm mv cat head tail sed tr grep cut wc mkfifo sleep readlink".split(" ");
@@ -90,11 +91,13 @@ export class Recorder {
   readonly asked: Asked[] = [];
   answer: (asked: Asked, response: ServerResponse) => void = (_asked, response) => response.end("[]");
   readonly #server: Server;
+  readonly #sockets = new WebSocketServer({ noServer: true });
 
   private constructor() {
     this.#server = createServer((request, response) => {
       void this.#take(request, response);
     });
+    this.#server.on("upgrade", (request, socket, head) => this.#sockets.handleUpgrade(request, socket, head, () => {}));
   }
 
   async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -113,6 +116,16 @@ export class Recorder {
 
   get url(): string {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Whether anybody listens for hints. */
+  get isHeard(): boolean {
+    return this.#sockets.clients.size > 0;
+  }
+
+  /** Tells whoever listens that something has changed. */
+  hint(): void {
+    for (const socket of this.#sockets.clients) socket.send('{"type":"entity_update"}');
   }
 
   /** What it is asked while `work` runs. */

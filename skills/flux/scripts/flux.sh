@@ -320,7 +320,8 @@ flux_admin_config() {
 hints_pid=''
 work=''
 clean_up() {
-  [[ -z $hints_pid ]] || kill "$hints_pid" 2>/dev/null || :
+  # Waited for, because it writes into the folder that goes next.
+  [[ -z $hints_pid ]] || { kill "$hints_pid" && wait "$hints_pid"; } 2>/dev/null || :
   [[ -z $work ]] || rm -rf "$work"
 }
 

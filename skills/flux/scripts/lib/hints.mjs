@@ -1,10 +1,13 @@
 /**
- * Prints a line soon after something changed, at most twenty a second, and connects again for ever. What the server pushes
- * is only a hint to look: no token goes this way, and nothing shown comes from it.
+ * Prints a line soon after something changed, and connects again for ever. What the server pushes is only a hint to look: no
+ * token goes this way, and nothing shown comes from it. A line makes a file, and there is no other before whoever read it
+ * has removed that, to look then: what comes until then is seen by the same look.
  */
 
+import { writeFileSync } from "node:fs";
+
 if (typeof WebSocket !== "function") process.exit(1);
-const [url, subscribe] = process.argv.slice(2);
+const [url, subscribe, unread] = process.argv.slice(2);
 const parent = process.ppid;
 let waiting = false;
 const hint = () => {
@@ -12,6 +15,11 @@ const hint = () => {
   waiting = true;
   setTimeout(() => {
     waiting = false;
+    try {
+      writeFileSync(unread, "", { flag: "wx" });
+    } catch {
+      return;
+    }
     process.stdout.write("hint\n");
   }, 50);
 };

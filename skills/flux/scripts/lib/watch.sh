@@ -4,14 +4,15 @@
 # What is shown comes from reading the state, so that a lost hint or a broken connection costs time and never a change that
 # lasts. A change that is undone between two looks is not seen; history tells it.
 
-# start_hints KEY VALUE: file descriptor 3 gives a line when it is worth looking, where node (22 or newer) is there.
+# start_hints KEY VALUE: file descriptor 3 gives a line when it is worth looking, where node (22 or newer) is there, and
+# another one only after $work/unread was removed.
 start_hints() {
   mkfifo "$work/hints"
   exec 3<>"$work/hints"
   command -v node >/dev/null 2>&1 || return 0
   local subscribe
   subscribe=$(json subscribe "$1" "$2" <<<null)
-  node "$library/hints.mjs" "ws${base_url#http}/api/ws?mode=explicit" "$subscribe" >"$work/hints" 2>/dev/null 3>&- &
+  node "$library/hints.mjs" "ws${base_url#http}/api/ws?mode=explicit" "$subscribe" "$work/unread" >"$work/hints" 2>/dev/null 3>&- &
   hints_pid=$!
 }
 
@@ -79,6 +80,6 @@ flux_watch() {
     [[ -z $opt_count ]] || ((shown < opt_count)) || break
     ((opt_seconds == 0 || SECONDS - started < opt_seconds)) || break
     # A look that fails is told on stderr and tried again; what changed meanwhile shows at the next one that succeeds.
-    IFS= read -r -t "$opt_interval" _ <&3 || :
+    if IFS= read -r -t "$opt_interval" _ <&3; then rm -f "$work/unread"; fi
   done
 }
