@@ -109,6 +109,13 @@ describe.each(jsonPrograms)("with %s", (program) => {
     answerWith(200, '{"successful":1,"failed":2,"results":[]}');
     const ran = await flux().run("batch", '[{"stream":"s"}]');
     expect(ran).toMatchObject({ code: 4, json: { failed: 2 }, stderr: expect.stringContaining("2 of the events") });
+    answerWith(200, '{"deleted":1,"failed":2,"errors":["ns/a: no","ns/b: no"]}');
+    const deleted = await flux().run("batch-delete", '{"prefix":"ns/"}');
+    expect(deleted).toMatchObject({
+      code: 4,
+      json: { deleted: 1 },
+      stderr: expect.stringContaining("2 of the deletions"),
+    });
   });
 
   it.each([

@@ -7,7 +7,7 @@
 # reach curl through its standard input, so that no process list shows them.
 #
 # Exit codes: 0 done, 1 refused by the server, 2 wrong usage or set-up (nothing was sent), 3 not reached or no usable
-# answer (a write may or may not have happened; the message says which), 4 a batch of which some events failed.
+# answer (a write may or may not have happened; the message says which), 4 a batch of which a part failed.
 
 set -euo pipefail
 
@@ -145,16 +145,21 @@ flux_publish() {
   answer object
 }
 
-flux_batch() {
+# none_failed WHAT WHERE: ends the script where the answer says that a part of the batch failed.
+none_failed() {
   local failed
+  failed=$(json failed <"$work/body") || fail "$UNKNOWN" "the answer does not say how many $1 failed"
+  ((failed == 0)) || fail "$PARTIAL" "$failed of the $1 failed: see the $2"
+}
+
+flux_batch() {
   parse '' "$@"
   expect 1 1 'batch wants EVENTS_JSON_ARRAY'
   json_request EVENTS_JSON_ARRAY 'a JSON array of at least one event (objects)' "${words[0]}" batch
   path=/api/events/batch
   request POST "$flux_token"
   answer object
-  failed=$(json failed <"$work/body") || fail "$UNKNOWN" 'the answer does not say how many events failed'
-  ((failed == 0)) || fail "$PARTIAL" "$failed of the events failed: see the results"
+  none_failed events results
 }
 
 flux_get() {
@@ -218,6 +223,7 @@ flux_batch_delete() {
     path=/api/state/entities/delete
     request POST "$flux_token"
     answer object
+    none_failed deletions errors
     return
   fi
   # Counted by reading: a server that does not know a dry run would delete.
