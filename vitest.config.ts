@@ -1,10 +1,25 @@
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
+
+/** By the ends of their paths. A long one that starts last is waited for alone. */
+const LONGEST = ["e2e/random-kill.test.ts", "e2e/main.test.ts"];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification): number => {
+      const found = LONGEST.findIndex((end) => moduleId.endsWith(end));
+      return found < 0 ? LONGEST.length : found;
+    };
+    return (await super.sort(files)).toSorted((a, b) => place(a) - place(b));
+  }
+}
 
 export default defineConfig({
   test: {
     // One more than there are cores: a third of the time a test waits for a disk, a timer or a process of its own.
     maxWorkers: availableParallelism() + 1,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
@@ -28,8 +43,6 @@ export default defineConfig({
       {
         test: {
           name: "e2e",
-          // The random kills' own default is 1,000, which would be a third of the whole run.
-          env: { GATEWAY_COMMANDS: process.env["GATEWAY_COMMANDS"] ?? "300" },
           include: ["test/e2e/**/*.test.ts"],
           exclude: ["test/e2e/crash.test.ts"],
           testTimeout: 120_000,
