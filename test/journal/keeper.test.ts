@@ -228,22 +228,14 @@ describe("a reply that was damaged", () => {
     expect(openWork(running)).toMatchObject([[{ replays: 1 }], []]);
   });
 
-  it("and was sent again by an operator lacks no more than its first parts", () => {
+  it.each([
+    ["is whole", 1],
+    ["an operator has sent again, without its first part,", 2],
+  ])("elsewhere leaves one that %s alone", (_what, first) => {
+    const filled = (final: boolean): string => JSON.stringify({ message: "y".repeat(3_500), final });
     written((journal) => {
       journal.admit("t", [row("a"), row("b")], 1);
-      const filled = (final: boolean): string => JSON.stringify({ message: "y".repeat(3_500), final });
-      journal.reply(1, [part(2, filled(false)), part(3, filled(true))], 2);
-      journal.reply(2, [part(1, long)], 2);
-    });
-    damagePagesWith("HERE");
-    expect(openWork(open())).toMatchObject([[{ id: 2 }], [{ command: 1 }]]);
-  });
-
-  it("elsewhere leaves one that is whole alone", () => {
-    written((journal) => {
-      journal.admit("t", [row("a"), row("b")], 1);
-      const filled = (final: boolean): string => JSON.stringify({ message: "y".repeat(3_500), final });
-      journal.reply(1, [part(1, filled(false)), part(2, filled(true))], 2);
+      journal.reply(1, [part(first, filled(false)), part(first + 1, filled(true))], 2);
       journal.reply(2, [part(1, long)], 2);
     });
     damagePagesWith("HERE");
