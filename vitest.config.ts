@@ -43,6 +43,8 @@ export default defineConfig({
       {
         test: {
           name: "e2e",
+          // 1,000, as the random kills have it by themselves, would bring the whole of npm test close to 25 minutes.
+          env: { GATEWAY_COMMANDS: process.env["GATEWAY_COMMANDS"] ?? "600" },
           include: ["test/e2e/**/*.test.ts"],
           exclude: ["test/e2e/crash.test.ts"],
           testTimeout: 120_000,
