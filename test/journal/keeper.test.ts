@@ -78,6 +78,17 @@ function damagedInTheMiddle(): void {
   damagePagesWith("HERE");
 }
 
+/** An open journal of which SQLite has read no more than the first pages; then the others go bad. */
+function damagedWhileOpen(): Keeper {
+  const body = `"${"y".repeat(3_500)}"`;
+  const rows = Array.from({ length: 2_000 }, (_, n) => row(`e${n}`, { body }));
+  written((journal) => journal.admit("t", rows, 1));
+  const running = open();
+  const bytes = readFileSync(dir.journal);
+  writeFileSync(dir.journal, bytes.fill(0xa5, 4096 * 200, 4096 * 1_500));
+  return running;
+}
+
 describe("a journal that is damaged when it is opened", () => {
   it("is set aside under the time, and told of", () => {
     writeFileSync(dir.journal, "not a database ".repeat(500));
@@ -341,18 +352,7 @@ describe("a replacement that does not come to its end", () => {
   });
 
   it("while it runs fails its calls as retryable, until there is room", () => {
-    const body = `"${"y".repeat(3_500)}"`;
-    written((journal) =>
-      journal.admit(
-        "t",
-        Array.from({ length: 2_000 }, (_, n) => row(`e${n}`, { body })),
-        1,
-      ),
-    );
-    const running = open();
-    const bytes = readFileSync(dir.journal);
-    bytes.fill(0xa5, 4096 * 200, 4096 * 1_500);
-    writeFileSync(dir.journal, bytes);
+    const running = damagedWhileOpen();
     hook((name) => {
       if (name === "journal.rescuing") throw full;
     });
@@ -370,19 +370,7 @@ describe("a replacement that does not come to its end", () => {
 
 describe("a journal that is damaged while it runs", () => {
   it("fails every call of the group as retryable, and serves the next", () => {
-    written((journal) => {
-      const body = `"${"y".repeat(3_500)}"`;
-      journal.admit(
-        "t",
-        Array.from({ length: 2_000 }, (_, n) => row(`e${n}`, { body })),
-        1,
-      );
-    });
-    const running = open();
-    const bytes = readFileSync(dir.journal);
-    // From another process it would be; SQLite has read no more than the first pages yet.
-    bytes.fill(0xa5, 4096 * 200, 4096 * 1_500);
-    writeFileSync(dir.journal, bytes);
+    const running = damagedWhileOpen();
     const outcomes = running.run([call("openCommands", 0, 10_000), call("numbers")]);
     expect(outcomes).toHaveLength(2);
     for (const outcome of outcomes) {
