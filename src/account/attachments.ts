@@ -8,7 +8,7 @@ import { createSpool } from "../attachments/spool.ts";
 import type { AccountPaths } from "../credentials/home.ts";
 import { AgentruxError } from "../errors.ts";
 import type { PathRules } from "../guard/path.ts";
-import { commandIdIn } from "../intake/address.ts";
+import { parseAddress } from "../intake/address.ts";
 import type { FileCopies } from "../replies/channel.ts";
 import type { ReplyFile, ReplyFiles } from "../replies/files.ts";
 import type { Clock } from "../replies/ports.ts";
@@ -50,7 +50,7 @@ export function openAttachments(
     files: outgoing,
     copies: spool,
     async attach(address, file, rules) {
-      const commandId = commandIdIn(address);
+      const commandId = parseAddress(address)?.commandId;
       if (outgoing === undefined || commandId === undefined) {
         throw new AgentruxError("invalid", "There is no reply to attach a file to");
       }

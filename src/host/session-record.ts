@@ -17,3 +17,8 @@ export function field(value: unknown, ...path: readonly string[]): unknown {
   }
   return found;
 }
+
+/** Whether a crash has interrupted a turn of this session that the host has not taken up again. */
+export function isMarked(entry: unknown): boolean {
+  return field(entry, "status") === "running" && field(entry, "abortedLastRun") === true;
+}

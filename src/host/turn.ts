@@ -4,6 +4,7 @@
  * The host gives no single answer to "what became of it", so the outcome is put together (SDK spec, 6.3 and 17.5):
  *   dispatch() rejected before a run began, for now     -> not started (refusal.ts says why)
  *   the caller aborted it (time limit, or a stop)        -> not started (aborted); the caller knows which
+ *   the host will never begin it (passed-over.ts)        -> not started; the next attempt goes to another session
  *   dropped by the host's loop guard, or its sender may not send any more -> refused
  *   deferredToActiveRun                                 -> deferred: the reply comes through the outbound adapter
  *   no run began, nothing was delivered                 -> swallowed: the host has seen this attempt before
@@ -23,8 +24,10 @@ import { CHANNEL_ID } from "../ids.ts";
 import type { TurnRequest, TurnResult } from "../replies/turn.ts";
 import { isLoopRefusal, loopFacts } from "./loop-budget.ts";
 import { missingAnswer } from "./notices.ts";
+import { type PassedOver, watchPassedOver } from "./passed-over.ts";
 import { isGivenUp, refusalReason } from "./refusal.ts";
 import { getRuntime } from "./runtime.ts";
+import { readSession } from "./session-record.ts";
 import { currentSession, giveUp, type TurnSession } from "./session.ts";
 import { buildTurnContext } from "./turn-context.ts";
 import { mandateOf } from "./watch-mandate.ts";
@@ -70,8 +73,11 @@ export async function runTurn(account: AccountConfig, request: TurnRequest, sign
   let started = false;
   let deferred = false;
   let session: TurnSession | undefined;
+  let passedOver: PassedOver | undefined;
   try {
     session = currentSession(account, command);
+    const { sessionKey } = session;
+    passedOver = watchPassedOver(() => readSession(account.agentId, sessionKey), request.timeoutMs);
     if (mandate?.isTrusted === true) nameWatchSession(session.sessionKey);
     const ctxPayload = await buildTurnContext(cfg, account, request, session, mandate);
     const turn = await runtime.channel.inbound.dispatch({
@@ -92,11 +98,12 @@ export async function runTurn(account: AccountConfig, request: TurnRequest, sign
       botLoopProtection: loopFacts(cfg, account, request, session),
       replyOptions: {
         disableBlockStreaming: true,
-        abortSignal: signal,
+        abortSignal: AbortSignal.any([signal, passedOver.signal]),
         // Ours decides, with a margin: the host's own limit answers with prose where we owe a status.
         timeoutOverrideMs: request.timeoutMs + 30_000,
         onAgentRunStart: () => {
           started = true;
+          passedOver?.end();
         },
         turnAdoptionLifecycle: {
           admission: "exclusive",
@@ -117,6 +124,7 @@ export async function runTurn(account: AccountConfig, request: TurnRequest, sign
       return { kind: "replied", text: answer.texts.join("\n\n"), media: answer.media };
     }
     if (signal.aborted) return { kind: "not-started", reason: "aborted" };
+    if (passedOver.signal.aborted && giveUp(session)) return { kind: "not-started", reason: "starting" };
     if (isLoopRefusal(turn)) return { kind: "refused", reason: "loop_budget" };
     const result = turn.dispatched ? turn.dispatchResult : undefined;
     if (deferred || result?.deferredToActiveRun) return { kind: "deferred" };
@@ -126,11 +134,13 @@ export async function runTurn(account: AccountConfig, request: TurnRequest, sign
     return started ? { kind: "silent" } : { kind: "swallowed" };
   } catch (error) {
     // Once: the next attempt goes to the session's successor.
-    if (session !== undefined && isGivenUp(error) && giveUp(session))
-      return { kind: "not-started", reason: "starting" };
+    const isLost = passedOver?.signal.aborted === true || isGivenUp(error);
+    if (session !== undefined && isLost && giveUp(session)) return { kind: "not-started", reason: "starting" };
     const refusal = started ? undefined : refusalReason(error);
     if (refusal !== undefined) return { kind: "not-started", reason: refusal };
     if (signal.aborted) return { kind: "not-started", reason: "aborted" };
     return { kind: "failed", reason: errorText(error) };
+  } finally {
+    passedOver?.end();
   }
 }

@@ -11,13 +11,14 @@ export const ABORT_GRACE_MS = 5_000;
  * The host is told to stop at `request.timeoutMs`; whatever it says after that, except an answer, is a timeout. An
  * answer that comes later than the grace is ignored.
  *
- * @param stopping Aborts when the account stops: the turn is aborted, and if it has not answered counts as not started.
+ * @param breakOff Aborts when the account stops, or has the answer from elsewhere: the turn is aborted, and if it has not
+ *   answered counts as not started.
  */
 export function runAttempt(
   runner: TurnRunner,
   request: TurnRequest,
   clock: Clock,
-  stopping: AbortSignal,
+  breakOff: AbortSignal,
 ): Promise<TurnResult> {
   return new Promise((resolve) => {
     const turn = new AbortController();
@@ -27,16 +28,16 @@ export function runAttempt(
       turn.abort();
       cancelTimer = clock.after(ABORT_GRACE_MS, () => settle({ kind: "timeout" }));
     });
-    const onStopping = (): void => turn.abort();
-    stopping.addEventListener("abort", onStopping, { once: true });
-    if (stopping.aborted) onStopping();
+    const onBreakOff = (): void => turn.abort();
+    breakOff.addEventListener("abort", onBreakOff, { once: true });
+    if (breakOff.aborted) onBreakOff();
 
     const settle = (result: TurnResult): void => {
       cancelTimer();
-      stopping.removeEventListener("abort", onStopping);
+      breakOff.removeEventListener("abort", onBreakOff);
       if (result.kind === "replied") resolve(result);
       else if (timedOut) resolve({ kind: "timeout" });
-      else if (stopping.aborted) resolve({ kind: "not-started", reason: "aborted" });
+      else if (breakOff.aborted) resolve({ kind: "not-started", reason: "aborted" });
       else resolve(result);
     };
 

@@ -27,7 +27,7 @@ import type { Command, TurnRunner } from "../replies/turn.ts";
 import type { BackoffLimits } from "../service/backoff.ts";
 import type { Cursor, Generation } from "../service/types.ts";
 import { createTroubleLog } from "../trouble-log.ts";
-import { commandIdIn } from "./address.ts";
+import { parseAddress } from "./address.ts";
 import { type AdmissionOptions, isRefusedSender, preparePage } from "./admission.ts";
 import { createDispatcher, type HostReplyFate } from "./dispatcher.ts";
 import { createOperator, type Operator } from "./operator.ts";
@@ -332,8 +332,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     },
     acceptHostReply: (address, text, media) => dispatcher.acceptHostReply(address, text, media),
     async traceOf(address) {
-      const commandId = commandIdIn(address);
-      const open = commandId === undefined ? undefined : await journal.findOpen(commandId);
+      const named = parseAddress(address);
+      const open = named === undefined ? undefined : await journal.findOpen(named.commandId);
       if (open === undefined) return undefined;
       const { traceId, hops } = JSON.parse(open.body) as Command;
       return { id: traceId, hops };

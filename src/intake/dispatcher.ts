@@ -22,12 +22,12 @@ import type { Journal, OpenCommand, OpenCommandWithBody } from "../journal/types
 import { pause, type Random } from "../replies/ports.ts";
 import type { Command, TurnRequest, TurnResult, TurnRunner } from "../replies/turn.ts";
 import { type BackoffLimits, fullJitter } from "../service/backoff.ts";
-import { addressOf, commandIdIn } from "./address.ts";
+import { addressOf, parseAddress } from "./address.ts";
 import { type AnsweringOptions, createAnswering } from "./answering.ts";
 import { runAttempt } from "./attempt.ts";
 import { afterFailure, type AttemptLimits, type AttemptVerdict, judgeAttempt } from "./attempt-policy.ts";
 import { createHostGate, type Trial } from "./host-gate.ts";
-import { waitForHost } from "./host-wait.ts";
+import { createHostWait } from "./host-wait.ts";
 import { createLanes, type LaneEntry } from "./lanes.ts";
 
 export interface DispatcherOptions extends AnsweringOptions {
@@ -82,15 +82,18 @@ const MAX_SWALLOWED = 3;
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { journal, runner, clock, random, log, stats, limits } = options;
   const lanes = createLanes(options.maxConcurrency);
-  /** Aborts at the deadline of a stop: turns are broken off. */
+  /** Aborts at the deadline of a stop. */
   const stopping = new AbortController();
   const answer = createAnswering(options, stopping.signal);
+  const waitForHost = createHostWait(runner, clock);
   /** Commands whose state on disk is `running`: taken up again only after the host was asked. */
   const begunOnDisk = new Set<number>();
   /** Commands whose next attempt is counted on disk and has not started. */
   const counted = new Map<number, OpenCommandWithBody>();
   /** Commands being handled, and the way to end a wait for the host: it has answered, or we stop. */
   const handled = new Map<number, AbortController>();
+  /** Turns that run, and the way to break one off. */
+  const turns = new Map<number, { readonly attempt: number; readonly breakOff: AbortController }>();
   const swallowed = new Map<number, number>();
   const work = new Set<Promise<void>>();
   let stopped = false;
@@ -172,10 +175,18 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     log.info(`[agentrux] Processing event ${command.eventId} req=${command.requestId}`);
     failpoint("turn.begun");
     trial.asked();
-    const result = await runAttempt(runner, requestOf(command, begun.attempt), clock, stopping.signal);
+    const breakOff = new AbortController();
+    turns.set(entry.id, { attempt: begun.attempt, breakOff });
+    const result = await runAttempt(runner, requestOf(command, begun.attempt), clock, breakOff.signal);
+    turns.delete(entry.id);
+    const isOvertaken = breakOff.signal.aborted && !stopping.signal.aborted;
     failpoint("turn.ended");
-    trial.end(result.kind === "not-started" ? "refused" : "taken");
+    trial.end(result.kind === "not-started" && !isOvertaken ? "refused" : "taken");
     stats.turnEnded(result.kind, clock.now());
+    if (isOvertaken) {
+      finish(entry);
+      return;
+    }
     await conclude(entry, begun, command, judgeAttempt(result, begun.tries, limits), mediaOf(result), signal);
   };
 
@@ -190,7 +201,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     }
     const command = JSON.parse(found.body) as Command;
     log.warn(`[agentrux] Event ${command.eventId} was interrupted in attempt ${found.attempt}`);
-    await waitForHost(runner, requestOf(command, found.attempt), clock, signal);
+    await waitForHost(requestOf(command, found.attempt), signal);
     if (stopped) return;
     failpoint("turn.recovering");
     const verdict = afterFailure("interrupted", found.tries, limits);
@@ -239,7 +250,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     pump();
     // Nothing is known of a deferred turn until it had its time.
     if (since === "deferred") await pause(clock, limits.timeoutMs, signal);
-    await waitForHost(runner, requestOf(command, begun.attempt), clock, signal);
+    await waitForHost(requestOf(command, begun.attempt), signal);
     if (stopped) return;
     const times = (swallowed.get(entry.id) ?? 0) + 1;
     if (since === "swallowed" && times <= MAX_SWALLOWED) {
@@ -309,15 +320,18 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     isBusy: (lane) => lanes.has(lane),
     pump,
     async acceptHostReply(address, text, media) {
-      const commandId = commandIdIn(address);
-      if (commandId === undefined) return "unknown_address";
+      const named = parseAddress(address);
+      if (named === undefined) return "unknown_address";
       if (text === "" && media.length === 0) return "empty";
       try {
-        const open = await journal.findOpen(commandId);
+        const open = await journal.findOpen(named.commandId);
         if (open === undefined) return "closed";
         const command = JSON.parse(open.body) as Command;
         if (!(await answer(open, command, { status: "completed", message: text }, media))) return "closed";
         const waiting = handled.get(open.id);
+        // The host has resumed an earlier attempt before it let this one begin: it need not run any more.
+        const turn = turns.get(open.id);
+        if (turn !== undefined && turn.attempt !== named.attempt) turn.breakOff.abort();
         // A turn that is still running keeps its lane until it ends: the host would mix the next one into it.
         if (waiting === undefined) finish(open);
         else waiting.abort();
@@ -337,7 +351,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       for (const { id, attempt: number } of counted.values()) {
         work.add(journal.putBack(id, number, true, 0).then(ignore, ignore));
       }
-      const cancelAbort = clock.after(deadlineMs, () => stopping.abort());
+      const cancelAbort = clock.after(deadlineMs, () => {
+        stopping.abort();
+        for (const { breakOff } of turns.values()) breakOff.abort();
+      });
       const settled = new AbortController();
       await Promise.race([Promise.all(work), pause(clock, deadlineMs + STOP_GRACE_MS, settled.signal)]);
       settled.abort();

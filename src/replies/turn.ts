@@ -94,10 +94,16 @@ export type TurnResult =
   /** The host does not take work just now; nothing ran. */
   | { readonly kind: "not-started"; readonly reason: "draining" | "starting" | "capacity" | "aborted" };
 
+/**
+ * Who is going to answer an attempt that was interrupted: the `host`, which works on it; the host `later`, which has marked
+ * it and takes marked ones up one after the other; or `nobody`.
+ */
+export type TurnOwner = "host" | "later" | "nobody" | "unknown";
+
 /** Runs turns. Implemented over the host's inbound pipeline, and by fakes in tests. */
 export interface TurnRunner {
   /** Resolves when the run and its deliveries are over. Rejects only on a fault that counts as a failed attempt. */
   run(request: TurnRequest, signal: AbortSignal): Promise<TurnResult>;
-  /** After a restart: whether the host itself is still going to answer this attempt. */
-  owner(request: TurnRequest): Promise<"host" | "nobody" | "unknown">;
+  /** After a restart. */
+  owner(request: TurnRequest): Promise<TurnOwner>;
 }

@@ -86,6 +86,12 @@ describe("who answers an interrupted attempt", () => {
     expect(owner(running("cmd:aa11bb22~2"))).toBe("host");
   });
 
+  it("the host later, while it has only marked the session", () => {
+    expect(owner({ ...running("agentrux:cmd:aa11bb22~2"), abortedLastRun: true })).toBe("later");
+    expect(owner({ ...running("cmd:aa11bb22~2"), abortedLastRun: false })).toBe("host");
+    expect(owner({ ...running("cmd:aa11bb22~1"), abortedLastRun: true })).toBe("nobody");
+  });
+
   it("nobody, when there is no session, it has ended, or it runs for another attempt", () => {
     expect(owner(undefined)).toBe("nobody");
     expect(owner({ ...running("cmd:aa11bb22~2"), status: "done" })).toBe("nobody");

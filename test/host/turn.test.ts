@@ -1,13 +1,17 @@
 /** How the end of a turn is read from what the host does. The host itself is met in test/e2e. */
 
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { resolveAccountConfig } from "../../src/config/resolve.ts";
 import { setRuntime } from "../../src/host/runtime.ts";
 import { runTurn } from "../../src/host/turn.ts";
 import type { TurnRequest } from "../../src/replies/turn.ts";
 
 vi.mock("../../src/host/turn-context.ts", () => ({ buildTurnContext: () => Promise.resolve({}) }));
-vi.mock("../../src/host/session-record.ts", () => ({ readSession: () => undefined }));
+const { record } = vi.hoisted(() => ({ record: { read: (): unknown => undefined } }));
+vi.mock("../../src/host/session-record.ts", async (original) => ({
+  ...(await original<object>()),
+  readSession: () => record.read(),
+}));
 
 interface Dispatch {
   readonly route: { readonly sessionKey: string };
@@ -104,5 +108,83 @@ describe("a turn in place of whose answer the host speaks itself", () => {
   it("has been answered when the agent merely quotes it", async () => {
     hostThatSays(`It said: ${MISSING}`);
     expect(await run("a")).toEqual({ kind: "replied", text: `It said: ${MISSING}`, media: [] });
+  });
+});
+
+describe("a turn that the host does not begin", () => {
+  const SECONDS = 60;
+  /** A first session that is marked, and no other. */
+  let marked: Record<string, unknown> | undefined;
+  let aborted: boolean;
+
+  interface Options {
+    readonly replyOptions: { readonly abortSignal: AbortSignal; readonly onAgentRunStart: () => void };
+  }
+
+  function hostThatWaits(begins = false): void {
+    const dispatch = async ({ replyOptions }: Options): Promise<object> => {
+      if (begins) replyOptions.onAgentRunStart();
+      await new Promise((resolve) => replyOptions.abortSignal.addEventListener("abort", resolve));
+      aborted = true;
+      return { dispatched: false };
+    };
+    const runtime = { config: { current: () => ({}) }, channel: { inbound: { dispatch } } };
+    setRuntime(runtime as unknown as Parameters<typeof setRuntime>[0]);
+  }
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    aborted = false;
+    let isFirst = true;
+    record.read = () => {
+      // The first look is for a successor, which there is not.
+      const entry = isFirst ? undefined : marked;
+      isFirst = false;
+      return entry;
+    };
+  });
+
+  afterEach(() => {
+    vi.useRealTimers();
+    record.read = () => undefined;
+  });
+
+  const start = (key: string, signal = new AbortController().signal) =>
+    runTurn(account, { ...requestIn(key), timeoutMs: 600_000 }, signal);
+
+  it("because its session is marked and stays so was not started, and goes to another session", async () => {
+    marked = { status: "running", abortedLastRun: true, updatedAt: 1 };
+    hostThatWaits();
+    const turn = start("passed over");
+    await vi.advanceTimersByTimeAsync((SECONDS - 5) * 1_000);
+    expect(aborted).toBe(false);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(aborted).toBe(true);
+    expect(await turn).toEqual({ kind: "not-started", reason: "starting" });
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it.each<[string, boolean, (at: number) => Record<string, unknown> | undefined]>([
+    [
+      "because the host works on its session",
+      false,
+      (at) => ({ status: "running", abortedLastRun: true, updatedAt: at }),
+    ],
+    ["for another reason", false, () => ({ status: "running", abortedLastRun: false, updatedAt: 1 })],
+    ["in a session that is new", false, () => undefined],
+    ["but that has begun all the same", true, () => ({ status: "running", abortedLastRun: true, updatedAt: 1 })],
+  ])("%s is waited for", async (why, begins, entry) => {
+    marked = entry(0);
+    hostThatWaits(begins);
+    const caller = new AbortController();
+    const turn = start(why, caller.signal);
+    for (let at = 0; at < 5 * SECONDS; at += 5) {
+      marked = entry(at);
+      await vi.advanceTimersByTimeAsync(5_000);
+    }
+    expect(aborted).toBe(false);
+    caller.abort();
+    expect(await turn).toEqual({ kind: "not-started", reason: "aborted" });
+    expect(vi.getTimerCount()).toBe(0);
   });
 });

@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
 import { createOutgoing } from "../../src/attachments/outbound.ts";
 import { createSpool } from "../../src/attachments/spool.ts";
-import { addressOf, commandIdIn } from "../../src/intake/address.ts";
+import { addressOf, parseAddress } from "../../src/intake/address.ts";
 import type { ReplyFiles } from "../../src/replies/files.ts";
 import type { TurnResult } from "../../src/replies/turn.ts";
 import { tempDir } from "../journal/support.ts";
@@ -285,10 +285,25 @@ describe("an attempt the host swallowed", () => {
 });
 
 describe("what the host says by itself", () => {
+  it("of an attempt before the one that runs is the reply, and the one that runs is broken off", async () => {
+    await bench.send("c1", "a", "b");
+    const { address } = bench.turn("a").request;
+    await bench.turn("a").end({ kind: "swallowed" });
+    await bench.clock.until(() => bench.turns.length === 2, 20_000);
+    expect(await bench.delivery.acceptHostReply(address, "resumed", [])).toBe("accepted");
+    expect(bench.turn("a").signal.aborted).toBe(true);
+    // It keeps its conversation until it has ended.
+    expect(bench.begun).toEqual(["a", "a"]);
+    await bench.turn("a").end(notStarted("aborted"));
+    expect(bench.begun).toEqual(["a", "a", "b"]);
+    expect(bench.answers).toEqual(["completed: resumed"]);
+  });
+
   it("is the reply when it comes first; the turn's own answer is then dropped", async () => {
     await bench.send("c1", "a", "b");
     const { address } = bench.turn("a").request;
     expect(await bench.delivery.acceptHostReply(address, "aside", [])).toBe("accepted");
+    expect(bench.turn("a").signal.aborted).toBe(false);
     // The turn still holds its conversation.
     await bench.clock.settle();
     expect(bench.begun).toEqual(["a"]);
@@ -440,12 +455,13 @@ describe("the operator", () => {
 });
 
 describe("addresses", () => {
-  it("name a command, with or without the channel's prefix, in either case", () => {
+  it("name a command and an attempt, with or without the channel's prefix, in either case", () => {
     const address = addressOf("abcdef0123456789", 3);
-    expect(commandIdIn(address)).toBe("abcdef0123456789");
-    expect(commandIdIn(` agentrux:${address} `)).toBe("abcdef0123456789");
-    expect(commandIdIn(address.toUpperCase())).toBe("abcdef0123456789");
-    expect(commandIdIn("cmd:abcdef0123456789")).toBeUndefined();
-    expect(commandIdIn(`other:${address}`)).toBeUndefined();
+    const named = { commandId: "abcdef0123456789", attempt: 3 };
+    expect(parseAddress(address)).toEqual(named);
+    expect(parseAddress(` agentrux:${address} `)).toEqual(named);
+    expect(parseAddress(address.toUpperCase())).toEqual(named);
+    expect(parseAddress("cmd:abcdef0123456789")).toBeUndefined();
+    expect(parseAddress(`other:${address}`)).toBeUndefined();
   });
 });

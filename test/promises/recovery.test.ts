@@ -1,6 +1,7 @@
 /** What a crash leaves behind is taken up again, at every point of a command's life, whatever the host does by itself. */
 
 import { describe, expect, it } from "vitest";
+import type { TurnOwner } from "../../src/replies/turn.ts";
 import { Bench, replied } from "./support/bench.ts";
 
 async function crashedInTurn(options = {}): Promise<Bench> {
@@ -104,6 +105,36 @@ describe("after a crash the host", () => {
     expect(bench.turns).toHaveLength(1);
     await bench.clock.advance(2_000);
     expect(bench.turn("a").request.attempt).toBe(2);
+  });
+
+  it("that has only marked the turn is waited for as long as it works on another, and a minute more", async () => {
+    const bench = await new Bench().start();
+    await bench.send("c1", "marked");
+    await bench.send("c2", "resumed");
+    const { address } = bench.turn("resumed").request;
+    let resumed: TurnOwner = "host";
+    bench.owner = (request) => (request.command.message === "marked" ? "later" : resumed);
+    await bench.crash();
+    await bench.clock.advance(10 * 60_000);
+    expect(bench.turns).toHaveLength(2);
+    resumed = "nobody";
+    await bench.delivery.acceptHostReply(address, "resumed", []);
+    await bench.clock.advance(55_000);
+    expect(bench.turns).toHaveLength(2);
+    await bench.clock.advance(8_000);
+    expect(bench.turn("marked").request.attempt).toBe(2);
+    await bench.turn("marked").end(replied("run again"));
+    expect(bench.answers).toEqual(["completed: resumed", "completed: run again"]);
+  });
+
+  it("that takes up a marked turn within that minute is waited for", async () => {
+    const bench = await crashedInTurn();
+    bench.owner = () => "later";
+    await bench.crash();
+    await bench.clock.advance(55_000);
+    bench.owner = () => "host";
+    await bench.clock.advance(5 * 60_000);
+    expect(bench.turns).toHaveLength(1);
   });
 
   it("whose answer is on its way when it lets go is still heard", async () => {

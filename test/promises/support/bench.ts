@@ -4,7 +4,7 @@ import { createDelivery, type Delivery, type DeliveryOptions } from "../../../sr
 import { journalOver } from "../../../src/journal/over.ts";
 import type { JournalOperations } from "../../../src/journal/types.ts";
 import type { ReplyChannel } from "../../../src/replies/channel.ts";
-import type { TurnRequest, TurnResult, TurnRunner } from "../../../src/replies/turn.ts";
+import type { TurnOwner, TurnRequest, TurnResult, TurnRunner } from "../../../src/replies/turn.ts";
 import type { TopicEvent } from "../../../src/service/types.ts";
 import { memoryLog } from "../../replies/support.ts";
 import { FakeClock } from "./fake-clock.ts";
@@ -39,7 +39,7 @@ export class Bench {
   readonly replies: Reply[] = [];
   /** How turns end that the test does not end by hand. */
   auto: ((request: TurnRequest) => TurnResult | "hold") | undefined;
-  owner: (request: TurnRequest) => "host" | "nobody" | "unknown" = () => "nobody";
+  owner: (request: TurnRequest) => TurnOwner = () => "nobody";
   publishes: (() => Promise<void>) | undefined;
   diskFull = false;
   /** The account has been switched off, and its gateway waits for the turns under way. */
