@@ -1,9 +1,9 @@
 /**
  * After a restart: whether the host itself is going to answer an attempt that was under way when the process died.
  *
- * The host marks such sessions (`abortedLastRun`) and resumes them one after another, answering through the outbound
- * adapter. A marked one it may also pass over for good (passed-over.ts). Its marks are internal fields, so a shape we do not know is "unknown"
- * (SDK spec, 17.2).
+ * The host marks such sessions and resumes them one after another, answering through the outbound adapter; or it passes
+ * one over for good (passed-over.ts). Its marks are internal fields, so a shape we do not know is "unknown" (SDK spec,
+ * 17.2).
  */
 
 import type { AccountConfig } from "../config/account.ts";

@@ -1,12 +1,10 @@
 /**
  * Notices that the host will never begin a turn, because of what a crash has left in its session.
  *
- * A session whose turn was interrupted is marked, and before another turn begins there the host resumes that one. It
- * puts this off while a delivery of the interrupted turn is still to be settled; where a crash fell between two writes
- * of such a delivery, nobody settles it, and every turn of the session waits for ever, over any number of restarts
- * (seen with 2026.9.6 under load, in one of some ten kills between an answer and its delivery). From here that looks
- * like a turn that does not begin, in a session whose mark does not change. The longest wait of the host's own that is
- * not for ever is 45 s, for the lease of a delivery whose process has died.
+ * A session whose turn was interrupted is marked, and before another turn begins there the host resumes that one. Where
+ * the crash cut off the answer between "prepared" and its delivery, 2026.9.6 has been seen to do neither: every turn of
+ * the session then waits for ever, over any number of restarts. Why is not known. From here it looks like a turn that
+ * does not begin, in a session whose mark does not change. Waits of the host that end by themselves took up to 45 s.
  */
 
 import { field, isMarked } from "./session-record.ts";

@@ -4,7 +4,8 @@
  * A host that could not resume a session after several crashes gives it up for good and refuses every later turn in it,
  * until a person replaces it by a chat command (SDK page "Restart recovery"). Nobody types commands into a topic, so the
  * conversation goes on in a successor, with nothing remembered; so it does where the host passes a session over
- * (passed-over.ts). That a session was given up is known only from the host's refusal; that there is a successor, from the host's store: it is where the conversation is from then on.
+ * (passed-over.ts). That a session is lost is known only from the turn that was asked for; that there is a successor,
+ * from the host's store: it is where the conversation is from then on.
  */
 
 import { createHash } from "node:crypto";
@@ -25,7 +26,7 @@ const MOST_GIVEN_UP = 1_000;
 
 const givenUp = new Set<string>();
 
-/** The host has refused or passed over this session for good. @returns false when that was known, and so has not helped */
+/** The host begins no turn in this session any more. @returns false when that was known, and so has not helped */
 export function giveUp({ sessionKey }: TurnSession): boolean {
   if (givenUp.has(sessionKey)) return false;
   const [oldest] = givenUp;

@@ -60,6 +60,9 @@ class Answer {
   }
 }
 
+/** The next attempt goes to the session's successor. */
+const NEXT_SESSION: TurnResult = { kind: "not-started", reason: "starting" };
+
 /** Never rejects: a turn that could not be prepared has failed. */
 export async function runTurn(account: AccountConfig, request: TurnRequest, signal: AbortSignal): Promise<TurnResult> {
   const { command } = request;
@@ -118,13 +121,15 @@ export async function runTurn(account: AccountConfig, request: TurnRequest, sign
         },
       },
     });
+    const hasAnswer = answer.texts.length > 0 || answer.media.length > 0;
+    // What the host says of a turn that was broken off is no answer.
+    if (passedOver.signal.aborted && !hasAnswer && giveUp(session)) return NEXT_SESSION;
     if (answer.isQueueFull) return { kind: "not-started", reason: "capacity" };
     if (answer.error !== undefined) return { kind: "failed", reason: answer.error };
-    if (answer.texts.length > 0 || answer.media.length > 0) {
+    if (hasAnswer) {
       return { kind: "replied", text: answer.texts.join("\n\n"), media: answer.media };
     }
     if (signal.aborted) return { kind: "not-started", reason: "aborted" };
-    if (passedOver.signal.aborted && giveUp(session)) return { kind: "not-started", reason: "starting" };
     if (isLoopRefusal(turn)) return { kind: "refused", reason: "loop_budget" };
     const result = turn.dispatched ? turn.dispatchResult : undefined;
     if (deferred || result?.deferredToActiveRun) return { kind: "deferred" };
@@ -133,9 +138,8 @@ export async function runTurn(account: AccountConfig, request: TurnRequest, sign
     if (outcome === "completed") return { kind: "silent" };
     return started ? { kind: "silent" } : { kind: "swallowed" };
   } catch (error) {
-    // Once: the next attempt goes to the session's successor.
     const isLost = passedOver?.signal.aborted === true || isGivenUp(error);
-    if (session !== undefined && isLost && giveUp(session)) return { kind: "not-started", reason: "starting" };
+    if (session !== undefined && isLost && giveUp(session)) return NEXT_SESSION;
     const refusal = started ? undefined : refusalReason(error);
     if (refusal !== undefined) return { kind: "not-started", reason: refusal };
     if (signal.aborted) return { kind: "not-started", reason: "aborted" };

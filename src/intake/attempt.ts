@@ -11,8 +11,8 @@ export const ABORT_GRACE_MS = 5_000;
  * The host is told to stop at `request.timeoutMs`; whatever it says after that, except an answer, is a timeout. An
  * answer that comes later than the grace is ignored.
  *
- * @param breakOff Aborts when the account stops, or has the answer from elsewhere: the turn is aborted, and if it has not
- *   answered counts as not started.
+ * @param breakOff Aborts when the account stops, or has the answer from elsewhere: the turn is aborted, and if it has
+ *   not answered counts as not started.
  */
 export function runAttempt(
   runner: TurnRunner,

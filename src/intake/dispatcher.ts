@@ -183,10 +183,6 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     failpoint("turn.ended");
     trial.end(result.kind === "not-started" && !isOvertaken ? "refused" : "taken");
     stats.turnEnded(result.kind, clock.now());
-    if (isOvertaken) {
-      finish(entry);
-      return;
-    }
     await conclude(entry, begun, command, judgeAttempt(result, begun.tries, limits), mediaOf(result), signal);
   };
 

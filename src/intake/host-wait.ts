@@ -6,8 +6,7 @@
  * host has let go it must say so twice, because its answer may still be on the way. A turn that it works on is waited
  * for. One that it has only marked waits as long as the host works on any of the waiting ones, and a minute more: it may
  * have passed this one over. So does one of which it cannot be told. All of it is bounded. Ending the wait too early
- * costs a second run of the turn at most, never a second reply: before it begins another turn in a marked session, the
- * host resumes that session, which also makes it come back to one it has passed over.
+ * costs a second run of the turn at most, never a second reply.
  */
 
 import { type Clock, pause, withLimit } from "../replies/ports.ts";
@@ -15,7 +14,7 @@ import type { TurnRequest, TurnRunner } from "../replies/turn.ts";
 
 const ASK_EVERY_MS = 2_000;
 const ASK_LIMIT_MS = 10_000;
-/** How long the host may be silent about all that wait. It begins some seconds after its start, and retries within 35. */
+/** How long the host may work on none of those that wait. It begins some seconds after its start. */
 const SILENT_MS = 60_000;
 /** The host resumes turns one at a time, so this is many turns long. */
 const HOST_WAIT_MS = 15 * 60_000;

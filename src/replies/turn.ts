@@ -95,8 +95,8 @@ export type TurnResult =
   | { readonly kind: "not-started"; readonly reason: "draining" | "starting" | "capacity" | "aborted" };
 
 /**
- * Who is going to answer an attempt that was interrupted: the `host`, which works on it; the host `later`, which has marked
- * it and takes marked ones up one after the other; or `nobody`.
+ * Who is going to answer an attempt that no turn here is running: the `host`, which works on it; the host `later`, which
+ * has marked it and takes marked ones up one after the other; or `nobody`.
  */
 export type TurnOwner = "host" | "later" | "nobody" | "unknown";
 
@@ -104,6 +104,6 @@ export type TurnOwner = "host" | "later" | "nobody" | "unknown";
 export interface TurnRunner {
   /** Resolves when the run and its deliveries are over. Rejects only on a fault that counts as a failed attempt. */
   run(request: TurnRequest, signal: AbortSignal): Promise<TurnResult>;
-  /** After a restart. */
+  /** Asked after a restart, and of an attempt the host has put off. */
   owner(request: TurnRequest): Promise<TurnOwner>;
 }

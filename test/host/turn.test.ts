@@ -114,18 +114,20 @@ describe("a turn in place of whose answer the host speaks itself", () => {
 describe("a turn that the host does not begin", () => {
   const SECONDS = 60;
   /** A first session that is marked, and no other. */
-  let marked: Record<string, unknown> | undefined;
+  let marked: Record<string, unknown> | "unreadable" | undefined;
   let aborted: boolean;
 
   interface Options {
     readonly replyOptions: { readonly abortSignal: AbortSignal; readonly onAgentRunStart: () => void };
+    readonly delivery: { readonly deliver: (payload: object) => Promise<unknown> };
   }
 
-  function hostThatWaits(begins = false): void {
-    const dispatch = async ({ replyOptions }: Options): Promise<object> => {
+  function hostThatWaits(begins = false, lastWords?: object): void {
+    const dispatch = async ({ replyOptions, delivery }: Options): Promise<object> => {
       if (begins) replyOptions.onAgentRunStart();
       await new Promise((resolve) => replyOptions.abortSignal.addEventListener("abort", resolve));
       aborted = true;
+      if (lastWords !== undefined) await delivery.deliver(lastWords);
       return { dispatched: false };
     };
     const runtime = { config: { current: () => ({}) }, channel: { inbound: { dispatch } } };
@@ -140,6 +142,7 @@ describe("a turn that the host does not begin", () => {
       // The first look is for a successor, which there is not.
       const entry = isFirst ? undefined : marked;
       isFirst = false;
+      if (entry === "unreadable") throw new Error("locked");
       return entry;
     };
   });
@@ -149,8 +152,8 @@ describe("a turn that the host does not begin", () => {
     record.read = () => undefined;
   });
 
-  const start = (key: string, signal = new AbortController().signal) =>
-    runTurn(account, { ...requestIn(key), timeoutMs: 600_000 }, signal);
+  const start = (key: string, signal = new AbortController().signal, timeoutMs = 600_000) =>
+    runTurn(account, { ...requestIn(key), timeoutMs }, signal);
 
   it("because its session is marked and stays so was not started, and goes to another session", async () => {
     marked = { status: "running", abortedLastRun: true, updatedAt: 1 };
@@ -164,7 +167,23 @@ describe("a turn that the host does not begin", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it.each<[string, boolean, (at: number) => Record<string, unknown> | undefined]>([
+  it("does not fail by what the host says of its end", async () => {
+    marked = { status: "running", abortedLastRun: true, updatedAt: 1 };
+    hostThatWaits(false, { text: "The run was aborted.", isError: true });
+    const turn = start("last words");
+    await vi.advanceTimersByTimeAsync((SECONDS + 5) * 1_000);
+    expect(await turn).toEqual({ kind: "not-started", reason: "starting" });
+  });
+
+  it("has not waited for all of its time when that is short", async () => {
+    marked = { status: "running", abortedLastRun: true, updatedAt: 1 };
+    hostThatWaits();
+    const turn = start("short", new AbortController().signal, 20_000);
+    await vi.advanceTimersByTimeAsync(12_000);
+    expect(await turn).toEqual({ kind: "not-started", reason: "starting" });
+  });
+
+  it.each<[string, boolean, (at: number) => typeof marked]>([
     [
       "because the host works on its session",
       false,
@@ -172,6 +191,11 @@ describe("a turn that the host does not begin", () => {
     ],
     ["for another reason", false, () => ({ status: "running", abortedLastRun: false, updatedAt: 1 })],
     ["in a session that is new", false, () => undefined],
+    [
+      "in a session that cannot be read at times",
+      false,
+      (at) => (at % 30 === 0 ? "unreadable" : { status: "running", abortedLastRun: true, updatedAt: 1 }),
+    ],
     ["but that has begun all the same", true, () => ({ status: "running", abortedLastRun: true, updatedAt: 1 })],
   ])("%s is waited for", async (why, begins, entry) => {
     marked = entry(0);
